@@ -1,0 +1,231 @@
+"""Weights to and from PyTorch: the layout rules, and the files.
+
+A ``state_dict`` here is what torch calls so, with NumPy arrays: torch's names, shapes and order.
+"""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import ml_dtypes
+import numpy as np
+
+StateDict = dict[str, np.ndarray]
+
+# Every difference between torch's arrays and ours stands here: the axes of torch's weight in the
+# order of linen's kernel. The way back is the inverse permutation.
+LAYOUTS: dict[str, tuple[int, ...]] = {
+    "Linear": (1, 0),  # (out, in) -> (in, out)
+    "Conv2d": (2, 3, 1, 0),  # (out, in, h, w) -> (h, w, in, out)
+    # A Linear on flattened feature maps is a convolution with a kernel as large as they are:
+    "Linear flattened_from": (2, 3, 1, 0),  # (out, C, H, W) -> (H, W, C, out)
+}
+
+
+class Leaf(NamedTuple):
+    """One parameter on both sides."""
+
+    name: str  # torch's: "fc1.weight"
+    path: tuple[str, ...]  # ours: ("params", "fc1", "kernel")
+    shape: tuple[int, ...]  # torch's
+    view: tuple[int, ...]  # what torch's array is seen as before its axes are permuted
+    axes: tuple[int, ...]
+    kernel_shape: tuple[int, ...]  # ours
+
+    def to_flax(self, array: np.ndarray) -> np.ndarray:
+        """torch's array -> ours, of the same dtype."""
+        return array.reshape(self.view).transpose(self.axes).reshape(self.kernel_shape)
+
+    def to_torch(self, array: np.ndarray) -> np.ndarray:
+        """Ours -> torch's: the inverse, to the bit."""
+        permuted = array.reshape([self.view[axis] for axis in self.axes])
+        return permuted.transpose(np.argsort(self.axes)).reshape(self.shape)
+
+
+def leaves(model: nn.Module) -> Iterator[Leaf]:
+    """The parameters of a model made of flaxnets' layers, in torch's order.
+
+    Raises:
+        TypeError: for a model that does not list its layers as those of ``flaxnets.layers`` do.
+    """
+    if not hasattr(model, "named_modules"):
+        raise TypeError(
+            f"{type(model).__name__} cannot be converted: interop needs a model that is built "
+            "from flaxnets.layers and derives from flaxnets.layers.Module"
+        )
+    for name, layer in model.named_modules():
+        if hasattr(layer, "kernel_shape"):
+            yield from _layer_leaves(name, layer)
+
+
+def _layer_leaves(name: str, layer: Any) -> Iterator[Leaf]:
+    kernel, maps = layer.kernel_shape, getattr(layer, "flattened_from", None)
+    axes = LAYOUTS[type(layer).__name__ + (" flattened_from" if maps else "")]
+    permuted = (*maps, kernel[-1]) if maps else kernel
+    view = tuple(permuted[axis] for axis in np.argsort(axes))
+    shape = kernel[::-1] if maps else view
+    dots = [part for part in name.split(".") if part]  # a bare layer's name is empty
+    path = ("params", *dots)
+    yield Leaf(".".join([*dots, "weight"]), (*path, "kernel"), shape, view, axes, kernel)
+    if layer.use_bias:
+        bias = kernel[-1:]
+        yield Leaf(".".join([*dots, "bias"]), (*path, "bias"), bias, bias, (0,), bias)
+
+
+def from_torch(model: nn.Module, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    """torch's ``state_dict`` -> the variables of ``model``.
+
+    Args:
+        model: a network of ``flaxnets.models``, or one's own on ``flaxnets.layers``.
+        state_dict: arrays or torch tensors by torch's names.
+
+    Returns:
+        ``{"params": ...}`` with NumPy arrays that keep the stored dtype.
+
+    Raises:
+        ValueError: naming every missing, unexpected and mis-shaped key at once.
+        TypeError: for a model that is not built from flaxnets' layers.
+    """
+    expected = {leaf.name: leaf for leaf in leaves(model)}
+    arrays = {name: _as_numpy(value) for name, value in state_dict.items()}
+    _check(f"this state_dict does not fit {type(model).__name__}",
+           {name: leaf.shape for name, leaf in expected.items()}, arrays)  # fmt: skip
+    variables: dict[str, Any] = {}
+    for name, leaf in expected.items():
+        node = variables
+        for part in leaf.path[:-1]:
+            node = node.setdefault(part, {})
+        node[leaf.path[-1]] = np.ascontiguousarray(leaf.to_flax(arrays[name]))
+    return variables
+
+
+def to_torch(model: nn.Module, variables: Mapping[str, Any]) -> StateDict:
+    """The variables of ``model`` -> torch's ``state_dict``: the inverse of ``from_torch``.
+
+    Returns:
+        NumPy arrays by torch's names, in torch's order and shapes, bit for bit what went in.
+        ``torch.from_numpy`` takes them as they are.
+
+    Raises: as ``from_torch`` does, with the paths of ``variables``.
+    """
+    expected = {"/".join(leaf.path[1:]): leaf for leaf in leaves(model)}
+    params, _ = jax.tree_util.tree_flatten_with_path(variables.get("params", {}))
+    arrays = {"/".join(str(key.key) for key in path): np.asarray(value) for path, value in params}
+    _check(f"these variables are not those of {type(model).__name__}",
+           {path: leaf.kernel_shape for path, leaf in expected.items()}, arrays)  # fmt: skip
+    return {
+        leaf.name: np.ascontiguousarray(leaf.to_torch(arrays[path]))
+        for path, leaf in expected.items()
+    }
+
+
+def _check(what: str, expected: Mapping[str, tuple[int, ...]], given: StateDict) -> None:
+    offences = [f"missing {name}" for name in expected if name not in given]
+    offences += [f"unexpected {name}" for name in given if name not in expected]
+    offences += [
+        f"{name} is shaped {given[name].shape}, expected {shape}"
+        for name, shape in expected.items()
+        if name in given and given[name].shape != shape
+    ]
+    if offences:
+        raise ValueError(f"{what}: " + "; ".join(offences))
+
+
+def _as_numpy(value: Any) -> np.ndarray:
+    if not hasattr(value, "detach"):
+        return np.asarray(value)
+    tensor = value.detach().cpu()  # a torch tensor, without importing torch
+    if str(tensor.dtype) == "torch.bfloat16":  # which torch itself does not hand to NumPy
+        return tensor.view(dtype=tensor.short().dtype).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
+
+
+def load(path: str | os.PathLike[str]) -> StateDict:
+    """Read a ``state_dict`` from a .safetensors or .npz file.
+
+    Raises:
+        ValueError: for another suffix, or a file that is not what its suffix says.
+        OSError: if it cannot be read.
+    """
+    path = Path(path)
+    read = _format(path)[0]
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    return read(path)
+
+
+def save(
+    path: str | os.PathLike[str],
+    state_dict: Mapping[str, Any],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write a ``state_dict`` to a .safetensors or .npz file, whole or not at all.
+
+    Args:
+        path: the file. One that is there is replaced once the new one is complete.
+        state_dict: arrays or torch tensors by name.
+        metadata: text to keep with them (.safetensors only; elsewhere it is left out).
+
+    Raises:
+        ValueError: for another suffix.
+        OSError: if it cannot be written; a file that was there is as it was.
+    """
+    path = Path(path)
+    write = _format(path)[1]
+    # safetensors saves the buffer of a strided array as if it were contiguous, without a word.
+    arrays = {name: np.ascontiguousarray(_as_numpy(value)) for name, value in state_dict.items()}
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=path.suffix)
+    os.close(descriptor)
+    try:
+        write(temporary, arrays, metadata)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _load_safetensors(path: Path) -> StateDict:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({error})") from error
+
+
+def _save_safetensors(path: str, arrays: StateDict, metadata: dict[str, str] | None) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(arrays, path, metadata)
+
+
+def _load_npz(path: Path) -> StateDict:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: not a whole .npz file of arrays ({error})") from error
+    # NumPy has no bfloat16 of its own, and stores it as two bytes of unknown meaning.
+    return {n: a.view(ml_dtypes.bfloat16) if a.dtype == "V2" else a for n, a in arrays.items()}
+
+
+def _save_npz(path: str, arrays: StateDict, metadata: dict[str, str] | None) -> None:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+FORMATS: dict[str, tuple[Callable[..., StateDict], Callable[..., None]]] = {
+    ".safetensors": (_load_safetensors, _save_safetensors),
+    ".npz": (_load_npz, _save_npz),
+}
+
+
+def _format(path: Path) -> tuple[Callable[..., StateDict], Callable[..., None]]:
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: the suffix must be one of {', '.join(FORMATS)}")
+    return FORMATS[path.suffix]

@@ -1,0 +1,325 @@
+"""The layers of ``torch.nn`` that the tutorials use, as linen modules with torch's semantics.
+
+What differs from torch is what JAX asks for: images are channels last, (N, H, W, C); training is
+an argument of the call (``train=True``), not a state of the module; random numbers come from the
+key given as ``rngs={"dropout": key}``. What differs from linen is what torch has: sizes are
+given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothing is padded,
+``Dropout2d`` drops whole channels, and modules print as torch's do.
+"""
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from flaxnets.convolution import conv2d
+
+Dtype = Any
+
+
+class Module(nn.Module):
+    """A linen module that can list its layers, and prints as its torch twin does."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if isinstance(value := getattr(self, field.name), list):
+                setattr(self, field.name, tuple(value))  # a module must hash, to be static in jit
+        super().__post_init__()
+
+    def named_children(self) -> dict[str, nn.Module]:
+        """The direct submodules by name, in the order in which ``setup`` defines them."""
+        bound = self.bind({}) if self.scope is None else self
+        dir(bound)  # setup is lazy, and this is linen's way to have it run
+        return {name: child for name, child in vars(bound).items() if isinstance(child, nn.Module)}
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+        """This module and all below it with their dotted names: ``torch.nn.Module``'s method."""
+        yield prefix, self
+        for name, child in self.named_children().items():
+            path = f"{prefix}.{name}" if prefix else name
+            if isinstance(child, Module):
+                yield from child.named_modules(path)
+            else:
+                yield path, child
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses when the module prints: torch's hook."""
+        return ""
+
+    def __repr__(self) -> str:
+        children = "".join(
+            f"\n  ({name}): " + repr(child).replace("\n", "\n  ")
+            for name, child in self.named_children().items()
+        )
+        return f"{type(self).__name__}({self.extra_repr()}{children}" + ("\n)" if children else ")")
+
+
+class Linear(Module):
+    """``torch.nn.Linear``: x @ kernel + bias, (..., in_features) -> (..., out_features).
+
+    Attributes:
+        in_features, out_features: the sizes of the last axis before and after.
+        use_bias: whether there is a bias.
+        flattened_from: the (H, W, C) of the feature maps whose flattening is the input, if it is
+            one. It changes nothing here; torch flattens in the order C, H, W, and ``interop``
+            permutes the weights by it, so that no activation has to be transposed.
+        dtype: the dtype of the computation. By default that of the input and the parameters
+            together, float32 at least.
+        param_dtype: the dtype that parameters are created in.
+    """
+
+    in_features: int
+    out_features: int
+    use_bias: bool = True
+    flattened_from: tuple[int, int, int] | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """(in_features, out_features)."""
+        return (self.in_features, self.out_features)
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        _check_last_axis(self, x, self.in_features)
+        x, kernel, bias = _parameters(self, x)
+        return x @ kernel + bias
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.use_bias}"
+        )
+
+
+class Conv2d(Module):
+    """``torch.nn.Conv2d`` without padding, (N, H, W, in_channels) -> (N, H', W', out_channels).
+
+    Attributes:
+        in_channels, out_channels: the sizes of the last axis before and after.
+        kernel_size, stride: one number for both height and width, or a pair.
+        use_bias: whether there is a bias.
+        implementation: how it is computed: see ``flaxnets.convolution.conv2d``.
+        dtype, param_dtype: as in ``Linear``.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int | tuple[int, int]
+    stride: int | tuple[int, int] = 1
+    use_bias: bool = True
+    implementation: str | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """(height, width, in_channels, out_channels)."""
+        return (*_pair(self.kernel_size), self.in_channels, self.out_channels)
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        _check_last_axis(self, x, self.in_channels)
+        x, kernel, bias = _parameters(self, x)
+        return conv2d(x, kernel, _pair(self.stride), self.implementation) + bias
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={_pair(self.kernel_size)}, "
+            f"stride={_pair(self.stride)}" + ("" if self.use_bias else ", bias=False")
+        )
+
+
+class Dropout(Module):
+    """``torch.nn.Dropout``: zeroes elements with probability p, scales the others by 1/(1 - p).
+
+    The mask is True where an element is kept. It is taken from the variable collection ``masks``
+    where that holds one for this layer, and drawn with the ``dropout`` key where not. To record
+    what was drawn, and to replay it::
+
+        out, drawn = model.apply(variables, x, train=True, rngs={"dropout": key}, mutable=["masks"])
+        out = model.apply({**variables, **drawn}, x, train=True)
+
+    Attributes:
+        p: the probability of an element to be zeroed.
+    """
+
+    p: float = 0.5
+
+    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the mask for an input of this shape."""
+        return shape
+
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        if not 0 <= self.p <= 1:
+            raise ValueError(f"dropout probability must be between 0 and 1, got {self.p}")
+        if not train or self.p == 0:
+            return x
+        scale = 0 if self.p == 1 else 1 / (1 - self.p)
+        return x * (self._mask(self.mask_shape(x.shape)) * jnp.asarray(scale, x.dtype))
+
+    def _mask(self, shape: tuple[int, ...]) -> jax.Array:
+        if self.has_variable("masks", "keep"):
+            mask = self.get_variable("masks", "keep")
+            if mask.shape != shape:  # a smaller one would be broadcast without a word
+                raise ValueError(f"{self.name}: the mask must be shaped {shape}, got {mask.shape}")
+            return mask
+        mask = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.p, shape)
+        if not self.is_initializing():  # else every later step would replay the first mask
+            self.sow("masks", "keep", mask, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+        return mask
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace=False"
+
+
+class Dropout2d(Dropout):
+    """``torch.nn.Dropout2d``: drops whole channels of (N, H, W, C), with a mask (N, 1, 1, C).
+
+    On a 2-D input, (N, D), it drops single elements, as torch does with a warning that this is
+    deprecated: the tutorials' CNN does it before its last layer.
+    """
+
+    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the mask for an input of this shape."""
+        if len(shape) not in (2, 4):
+            raise ValueError(f"Dropout2d takes (N, H, W, C) or (N, D), got {shape}")
+        return (shape[0], *(1 for _ in shape[1:-1]), shape[-1])
+
+
+class MaxPool2d(Module):
+    """``torch.nn.MaxPool2d`` with windows that do not overlap: see ``max_pool2d``."""
+
+    kernel_size: int
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return max_pool2d(x, self.kernel_size)
+
+    def extra_repr(self) -> str:
+        size = self.kernel_size
+        return f"kernel_size={size}, stride={size}, padding=0, dilation=1, ceil_mode=False"
+
+
+class Flatten(Module):
+    """``torch.nn.Flatten``: (N, ...) -> (N, D).
+
+    Feature maps are flattened in the order H, W, C that they lie in (torch: C, H, W). A ``Linear``
+    that follows says so by ``flattened_from``, and ``interop`` permutes its weights.
+    """
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+    def extra_repr(self) -> str:
+        return "start_dim=1, end_dim=-1"
+
+
+class ReLU(Module):
+    """``torch.nn.ReLU``: max(x, 0), of any shape."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.relu(x)
+
+
+class Softmax(Module):
+    """``torch.nn.Softmax``: exp(x) normalised to sum to one along the axis ``dim``."""
+
+    dim: int = -1
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.softmax(x, axis=self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """``torch.nn.LogSoftmax``: the logarithm of ``Softmax``, without its overflow."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.log_softmax(x, axis=self.dim)
+
+
+class Sequential(Module):
+    """``torch.nn.Sequential`` of a list of layers, called one after the other.
+
+    They are named ``0``, ``1``, ... as torch names them.
+    """
+
+    layers: tuple[nn.Module, ...]
+    preserve_adopted_names = True  # linen's switch: else it would name them layers_0, ...
+
+    def __post_init__(self) -> None:
+        self.layers = tuple(
+            layer.clone(name=str(i)) if layer.name is None else layer
+            for i, layer in enumerate(self.layers)
+        )
+        super().__post_init__()
+
+    def named_children(self) -> dict[str, nn.Module]:
+        """The layers by their names."""
+        return {str(i): layer for i, layer in enumerate(self.layers)}
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def max_pool2d(x: jax.Array, size: int) -> jax.Array:
+    """``torch.nn.functional.max_pool2d``: the maximum of each size x size window.
+
+    (N, H, W, C) -> (N, H // size, W // size, C). Rows and columns that fill no window are left
+    out; among equal values the first in reading order gets the gradient; NaN wins. All as in torch.
+    """
+    n, height, width, channels = x.shape
+    rows, columns = height // size, width // size
+    x = x[:, : rows * size, : columns * size]
+    x = x.reshape(n, rows, size, columns, size, channels)
+    window = [x[:, :, i, :, j] for i, j in itertools.product(range(size), repeat=2)]
+    return functools.reduce(_first_maximum, window)
+
+
+def _first_maximum(first: jax.Array, second: jax.Array) -> jax.Array:
+    return jnp.where((second > first) | jnp.isnan(second), second, first)
+
+
+def _parameters(layer: Linear | Conv2d, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The input, the kernel and the bias in the dtype of the computation."""
+    init = _uniform(math.prod(layer.kernel_shape[:-1]))
+    arrays = [x, layer.param("kernel", init, layer.kernel_shape, layer.param_dtype)]
+    if layer.use_bias:
+        arrays.append(layer.param("bias", init, layer.kernel_shape[-1:], layer.param_dtype))
+    # What is only stored in half precision is still computed in single.
+    dtype = layer.dtype or jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+    x, kernel, *bias = (jnp.asarray(array, dtype) for array in arrays)
+    return x, kernel, bias[0] if bias else jnp.zeros((), dtype)
+
+
+def _uniform(fan_in: int) -> nn.initializers.Initializer:
+    """Uniform in +-1/sqrt(fan_in): what torch's ``reset_parameters`` comes to.
+
+    ``kaiming_uniform_(weight, a=sqrt(5))`` has this bound, and the bias is drawn with it too.
+    """
+    bound = 1 / math.sqrt(fan_in)
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+def _check_last_axis(layer: nn.Module, x: jax.Array, size: int) -> None:
+    if x.shape[-1] != size:
+        raise ValueError(f"{layer} takes a last axis of {size}, got an input of shape {x.shape}")
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size

@@ -1,0 +1,368 @@
+"""Training: a jit-compiled step of Adam, epochs as loops on the device, evaluation, ``fit``.
+
+The data lie on the device, images as they are stored; a step picks its batch there and normalises
+it. Steps run in compiled chunks, so that Python has work only once in ``Config.log_interval``
+steps. A last batch that is not full is padded, and what was added weighs nothing.
+"""
+
+import functools
+import inspect
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+Variables = dict[str, Any]
+Loss = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training set.
+        batch_size: examples a step.
+        test_batch_size: examples a batch in evaluation; it changes no result, only memory.
+        learning_rate: Adam's, constant. Its other settings are torch's defaults.
+        seed: of the initial weights, the order of the examples, and dropout; in [0, 2**32).
+        log_interval: steps between two reports of progress.
+
+    Raises:
+        ValueError: naming every value that is out of range.
+    """
+
+    epochs: int = 5
+    batch_size: int = 64
+    test_batch_size: int = 1000
+    learning_rate: float = 1e-3
+    seed: int = 0
+    log_interval: int = 100
+
+    def __post_init__(self) -> None:
+        counts = ("epochs", "batch_size", "test_batch_size", "log_interval")
+        offences = [
+            f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}"
+            for name in counts
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1)
+        ]
+        if not (0 < self.learning_rate < math.inf):
+            offences.append(f"learning_rate must be positive and finite, got {self.learning_rate}")
+        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**32):
+            offences.append(f"seed must be a whole number in [0, 2**32), got {self.seed!r}")
+        if offences:
+            raise ValueError("; ".join(offences))
+
+
+class TrainState(NamedTuple):
+    """All that a step of training changes."""
+
+    params: Any
+    opt_state: optax.OptState
+    step: jax.Array  # int32 scalar: the steps taken so far
+
+    @property
+    def variables(self) -> Variables:
+        """What ``model.apply`` takes."""
+        return {"params": self.params}
+
+
+class Metrics(NamedTuple):
+    """What is known at the end of an epoch."""
+
+    epoch: int  # from 1
+    step: int  # steps taken since the beginning
+    train_loss: float  # the mean over the epoch's examples, as they were trained on
+    test_loss: float  # the mean over all test examples
+    test_accuracy: float  # a fraction; NaN if the labels are not whole numbers
+    seconds: float  # spent training, without compilation and evaluation
+    images_per_second: float
+
+
+class Epoch(NamedTuple):
+    """What ``fit`` yields."""
+
+    state: TrainState
+    metrics: Metrics
+
+
+class Chunk(NamedTuple):
+    """What ``chunks`` yields: the steps since the one before."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    images_per_second: float
+    state: TrainState
+    metrics: Metrics | None  # at the end of an epoch
+
+
+class Batch(NamedTuple):
+    """Examples and how much each one counts: 1, or 0 for what only fills up the batch."""
+
+    images: jax.Array
+    labels: jax.Array
+    weights: jax.Array
+
+
+def fit(
+    model: nn.Module,
+    splits: Any,
+    config: Config | None = None,
+    *,
+    loss: Loss | None = None,
+    variables: Variables | None = None,
+) -> Iterator[Epoch]:
+    """Train with Adam, and evaluate after each epoch.
+
+    Args:
+        model: a linen module that maps a batch to outputs, with no variables but parameters. If its
+            ``__call__`` has an argument ``train``, that is True in training and False in evaluation.
+        splits: ``((images, labels), (images, labels))`` to train on and to test on, as from
+            ``data.load`` or arrays of one's own. Images of uint8 are divided by 255, others are
+            taken as they are; any shape (N, ...) that the model takes.
+        config: epochs, batch size and so on.
+        loss: maps outputs and labels of a batch to one loss an example, (N,). The networks of
+            ``flaxnets.models`` have their tutorial's.
+        variables: what to start from. By default ``model.init`` with the config's seed.
+
+    Yields:
+        After each epoch its state and metrics. What was yielded stays valid.
+
+    Raises:
+        ValueError: for arrays, labels or a loss that do not fit together.
+        FloatingPointError: as soon as a reported loss is not finite.
+    """
+    for chunk in chunks(model, splits, config, loss=loss, variables=variables):
+        if chunk.metrics:
+            yield Epoch(chunk.state, chunk.metrics)
+
+
+def chunks(
+    model: nn.Module,
+    splits: Any,
+    config: Config | None = None,
+    *,
+    loss: Loss | None = None,
+    variables: Variables | None = None,
+) -> Iterator[Chunk]:
+    """Train as ``fit`` does, and report every ``config.log_interval`` steps of an epoch too."""
+    config = config or Config()
+    train, test = (_to_device(*split) for split in splits)
+    loss = loss or _own_loss(model)
+    init_key, order_key, dropout_key = jax.random.split(jax.random.key(config.seed), 3)
+    variables = variables or _init(model, init_key, train.images[:1])
+    _check(model, loss, variables, train, test)
+
+    state, n = _initial_state(variables["params"]), len(train.labels)
+    steps = steps_per_epoch(n, config.batch_size)
+    run = functools.partial(
+        _run, model, loss, min(config.batch_size, n), train, dropout_key, config.learning_rate
+    )
+    run(jnp.arange(n), state, 0, 0)  # takes no step: it compiles, outside of what is timed
+    for epoch in range(1, config.epochs + 1):
+        order = _order(jax.random.fold_in(order_key, epoch), n)
+        loss_sum, seconds = 0.0, 0.0
+        for start in range(0, steps, config.log_interval):
+            stop = min(start + config.log_interval, steps)
+            began = time.perf_counter()
+            state, added = run(order, state, start, stop)
+            added = _finite(added, f"training loss in epoch {epoch}, steps {start + 1} to {stop}")
+            elapsed = time.perf_counter() - began
+            loss_sum, seconds = loss_sum + added, seconds + elapsed
+            metrics = None
+            if stop == steps:
+                tested = evaluate(model, state.variables, test, loss, config.test_batch_size)
+                _finite(tested[0], f"test loss after epoch {epoch}")
+                metrics = Metrics(epoch, epoch * steps, loss_sum / n, *tested, seconds, n / seconds)
+            images = min(stop * config.batch_size, n) - start * config.batch_size
+            step = (epoch - 1) * steps + stop
+            yield Chunk(epoch, step, added / images, images / elapsed, state, metrics)
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """How many batches an epoch has, the last one perhaps not full."""
+    return -(-examples // batch_size)
+
+
+def train_step(
+    model: nn.Module,
+    loss: Loss,
+    state: TrainState,
+    batch: Batch,
+    key: jax.Array,
+    learning_rate: float | jax.Array,
+) -> tuple[TrainState, jax.Array]:
+    """One step of Adam on the mean loss of a batch: a pure function, to be compiled by the caller.
+
+    Args:
+        key: what dropout draws its masks with.
+
+    Returns:
+        The state after the step, and the sum of the examples' losses before it (a scalar).
+    """
+
+    def objective(params: Any) -> tuple[jax.Array, jax.Array]:
+        outputs = _apply(model, {"params": params}, batch.images, True, {"dropout": key})
+        loss_sum = jnp.sum(loss(outputs, batch.labels) * batch.weights)
+        return loss_sum / jnp.sum(batch.weights), loss_sum
+
+    gradients, loss_sum = jax.grad(objective, has_aux=True)(state.params)
+    optimizer = optax.adam(learning_rate)
+    updates, opt_state = optimizer.update(gradients, state.opt_state)
+    params = optax.apply_updates(state.params, updates)
+    return TrainState(params, opt_state, state.step + 1), loss_sum
+
+
+def predict(
+    model: nn.Module, variables: Variables, images: Any, batch_size: int = 1000
+) -> jax.Array:
+    """The model's outputs in evaluation for any number of images, ``batch_size`` at a time.
+
+    (N, ...) images, uint8 or floating as in ``fit`` -> (N, ...) outputs.
+    """
+    if len(images) == 0:
+        raise ValueError("there are no images to predict")
+    return _predict(model, variables, jnp.asarray(images), min(batch_size, len(images)))
+
+
+def evaluate(
+    model: nn.Module,
+    variables: Variables,
+    split: Any,
+    loss: Loss | None = None,
+    batch_size: int = 1000,
+) -> tuple[float, float]:
+    """The mean loss over all examples of a split, and the fraction classified as labelled.
+
+    The accuracy is NaN where the labels are not whole numbers.
+    """
+    images, labels = _to_device(*split)
+    outputs = predict(model, variables, images, batch_size)
+    losses = (loss or _own_loss(model))(outputs, labels)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        return float(jnp.mean(losses)), math.nan
+    return float(jnp.mean(losses)), int(jnp.sum(outputs.argmax(-1) == labels)) / len(labels)
+
+
+class _Examples(NamedTuple):
+    images: jax.Array
+    labels: jax.Array
+
+
+@functools.partial(jax.jit, static_argnames=("model", "loss", "size"))
+def _run(
+    model: nn.Module,
+    loss: Loss,
+    size: int,
+    examples: _Examples,
+    key: jax.Array,
+    learning_rate: jax.Array,
+    order: jax.Array,
+    state: TrainState,
+    start: jax.Array,
+    stop: jax.Array,
+) -> tuple[TrainState, jax.Array]:
+    """Steps ``start`` to ``stop`` of an epoch, and the sum of the losses of their examples."""
+    n = len(order)
+
+    def step(i: jax.Array, carry: tuple[TrainState, jax.Array]) -> tuple[TrainState, jax.Array]:
+        state, total = carry
+        places = i * size + jnp.arange(size)
+        chosen = order[jnp.minimum(places, n - 1)]
+        batch = Batch(examples.images[chosen], examples.labels[chosen], places < n)
+        step_key = jax.random.fold_in(key, state.step)
+        state, added = train_step(model, loss, state, batch, step_key, learning_rate)
+        return state, total + added.astype(total.dtype)
+
+    return jax.lax.fori_loop(start, stop, step, (state, jnp.zeros((), float)))
+
+
+@functools.partial(jax.jit, static_argnames=("model", "size"))
+def _predict(model: nn.Module, variables: Variables, images: jax.Array, size: int) -> jax.Array:
+    n = len(images)
+    padded = jnp.concatenate([images, images[: -n % size]])
+    batches = padded.reshape(-1, size, *images.shape[1:])
+    outputs = jax.lax.map(lambda batch: _apply(model, variables, batch, False, None), batches)
+    return outputs.reshape(-1, *outputs.shape[2:])[:n]
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def _order(key: jax.Array, n: int) -> jax.Array:
+    return jax.random.permutation(key, n)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
+    return model.init(key, _normalise(images))
+
+
+def _apply(
+    model: nn.Module, variables: Variables, images: jax.Array, train: bool, rngs: Any
+) -> jax.Array:
+    takes_train = "train" in inspect.signature(type(model).__call__).parameters
+    arguments = {"train": train} if takes_train else {}
+    return model.apply(variables, _normalise(images), rngs=rngs, **arguments)
+
+
+def _normalise(images: jax.Array) -> jax.Array:
+    return images.astype(jnp.float32) / 255 if images.dtype == jnp.uint8 else images
+
+
+def _initial_state(params: Any) -> TrainState:
+    # What is stored in half precision is trained in single: Adam's steps are too small for it.
+    def at_least_single(leaf: Any) -> jax.Array:
+        return jnp.asarray(leaf, jnp.promote_types(leaf.dtype, jnp.float32))
+
+    params = jax.tree.map(at_least_single, params)
+    return TrainState(params, optax.adam(0.0).init(params), jnp.zeros((), jnp.int32))
+
+
+def _to_device(images: Any, labels: Any) -> _Examples:
+    images, labels = jnp.asarray(images), jnp.asarray(labels)
+    if len(images) == 0 or len(images) != len(labels):
+        raise ValueError(f"a split has {len(images)} images and {len(labels)} labels")
+    return _Examples(images, labels)
+
+
+def _own_loss(model: nn.Module) -> Loss:
+    if not hasattr(model, "loss"):
+        raise ValueError(f"{type(model).__name__} has no loss of its own: give one as loss=...")
+    return model.loss
+
+
+def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: _Examples) -> None:
+    """What would go wrong without a word, or deep inside a compiled loop."""
+    if list(variables) != ["params"]:
+        raise ValueError(f"fit trains models that have only params, got {sorted(variables)}")
+    for images, labels in splits:
+        outputs = jax.eval_shape(lambda x: _apply(model, variables, x, False, None), images)
+        losses = jax.eval_shape(loss, outputs, labels)
+        if losses.shape != labels.shape[:1]:
+            raise ValueError(
+                f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
+            )
+        classes = outputs.shape[-1]
+        if jnp.issubdtype(labels.dtype, jnp.integer) and not (
+            0 <= labels.min() and labels.max() < classes
+        ):
+            raise ValueError(
+                f"labels run from {labels.min()} to {labels.max()}, but the model has "
+                f"{classes} outputs"
+            )
+
+
+def _finite(value: Any, what: str) -> float:
+    if not math.isfinite(value := float(value)):
+        raise FloatingPointError(
+            f"the {what} is {value}: try a lower learning rate, or look for values "
+            "in the images that are not finite"
+        )
+    return value
