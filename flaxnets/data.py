@@ -77,7 +77,7 @@ def _digits() -> Splits:
     images = zoom(images, (1, 3, 3), order=1, mode="nearest", grid_mode=True)  # bilinear
     images = np.pad(np.rint(images).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
     train, test, train_labels, test_labels = train_test_split(
-        images, labels.astype(np.int32), test_size=360, stratify=labels, random_state=0
+        images, labels.astype(np.int32), test_size=360, stratify=labels, random_state=42
     )
     return Splits(Split(train, train_labels), Split(test, test_labels))
 
