@@ -68,9 +68,7 @@ def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> 
     return lax.map(convolve, images, batch_size=CHUNK)
 
 
-def _image_patches(
-    image: jax.Array, size: tuple[int, int], strides: tuple[int, int]
-) -> jax.Array:
+def _image_patches(image: jax.Array, size: tuple[int, int], strides: tuple[int, int]) -> jax.Array:
     """(H, W, C) -> (rows, columns, h * w * C): the patch under the kernel at each position."""
     rows, columns = ((n - k) // s + 1 for n, k, s in zip(image.shape, size, strides, strict=False))
     slices = [

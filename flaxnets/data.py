@@ -160,5 +160,7 @@ def _read_header(path: Path, header: bytes, kind: str) -> tuple[int, ...]:
     if shape[0] == 0:
         raise ValueError(f"{path}: holds no {kind}")
     if shape[1:] not in ((), (SIDE, SIDE)):
-        raise ValueError(f"{path}: the images are {shape[1]} x {shape[2]}, expected {SIDE} x {SIDE}")
+        raise ValueError(
+            f"{path}: the images are {shape[1]} x {shape[2]}, expected {SIDE} x {SIDE}"
+        )
     return shape

@@ -4,11 +4,10 @@ A ``state_dict`` here is what torch calls so, with NumPy arrays: torch's names, 
 """
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -179,13 +178,13 @@ def save(
     write = _format(path)[1]
     # safetensors saves the buffer of a strided array as if it were contiguous, without a word.
     arrays = {name: np.ascontiguousarray(_as_numpy(value)) for name, value in state_dict.items()}
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=path.suffix)
-    os.close(descriptor)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        write(temporary, arrays, metadata)
-        os.replace(temporary, path)
+        with temporary.open("wb") as file:
+            write(file, arrays, metadata)
+        temporary.replace(path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -199,10 +198,10 @@ def _load_safetensors(path: Path) -> StateDict:
         raise ValueError(f"{path}: not a whole safetensors file ({error})") from error
 
 
-def _save_safetensors(path: str, arrays: StateDict, metadata: dict[str, str] | None) -> None:
-    from safetensors.numpy import save_file
+def _save_safetensors(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
+    from safetensors.numpy import save
 
-    save_file(arrays, path, metadata)
+    file.write(save(arrays, metadata))
 
 
 def _load_npz(path: Path) -> StateDict:
@@ -215,14 +214,19 @@ def _load_npz(path: Path) -> StateDict:
     return {n: a.view(ml_dtypes.bfloat16) if a.dtype == "V2" else a for n, a in arrays.items()}
 
 
-def _save_npz(path: str, arrays: StateDict, metadata: dict[str, str] | None) -> None:
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+def _save_npz(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
+    np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 FORMATS: dict[str, tuple[Callable[..., StateDict], Callable[..., None]]] = {
     ".safetensors": (_load_safetensors, _save_safetensors),
     ".npz": (_load_npz, _save_npz),
 }
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError unless ``load`` and ``save`` know the file's suffix."""
+    _format(Path(path))
 
 
 def _format(path: Path) -> tuple[Callable[..., StateDict], Callable[..., None]]:

@@ -1,0 +1,60 @@
+"""The command line: ``flaxnets``, ``python -m flaxnets`` and ``train.py`` are this program.
+
+Each sub-command is a module of ``flaxnets.commands`` with ``add_arguments`` and ``run``. Bad
+input, which they raise as ValueError or OSError, ends in one line and exit status 2; what fails
+later, on a full disk for instance, in one line and exit status 1.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from flaxnets import __version__
+from flaxnets.commands import BadInput, train
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sub-command.
+
+    Args:
+        arguments: those of the command line by default.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SystemExit: with status 2 on bad input, with 0 after ``--help`` and ``--version``.
+    """
+    parser, subparsers = _parsers()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except BadInput as error:
+        subparsers[options.command].error(str(error))
+    except BrokenPipeError:  # the reader of a pipe has left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, FloatingPointError) as error:
+        print(f"flaxnets {options.command}: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser(prog="flaxnets", description=__doc__.splitlines()[0])
+    parser.description = "The networks of the PyTorch tutorials in JAX and Flax."
+    parser.add_argument("--version", action="version", version=f"flaxnets {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = {}
+    for name, command in {"train": train}.items():
+        summary, _, details = (command.__doc__ or "").partition("\n")
+        subparsers[name] = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=details,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(subparsers[name])
+        subparsers[name].set_defaults(run=command.run)
+    return parser, subparsers

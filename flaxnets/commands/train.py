@@ -1,0 +1,177 @@
+"""Train a network, and save its parameters and metrics.
+
+examples:
+  flaxnets train
+      the CNN on scikit-learn's handwritten digits, which need no download
+  flaxnets train --dataset mnist --data-dir ~/mnist --epochs 3
+      on MNIST, from the folder of its four IDX files
+  flaxnets train --model mlp --dataset fashion_mnist --data-dir ~/data --plot
+      with learning curves, confusion matrix and the worst mistakes as pictures
+"""
+
+import argparse
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flaxnets import data, interop, plots, training, workdir
+from flaxnets.commands import bad_input
+from flaxnets.commands.progress import Progress
+from flaxnets.data import Split, Splits
+from flaxnets.models import MODELS
+
+if TYPE_CHECKING:
+    import jax
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags. Those that the PyTorch MNIST example has keep its names."""
+    add = parser.add_argument
+    add("--model", choices=MODELS, default="cnn", help="the network (default: cnn)")
+    add("--dataset", choices=data.CLASSES, default="digits", help="default: digits")
+    add(
+        "--data-dir",
+        metavar="DIR",
+        help="the folder of the dataset's IDX files, plain or .gz, or one that holds it under "
+        "the dataset's name or as MNIST/raw, FashionMNIST/raw",
+    )
+    add("--epochs", type=int, metavar="N", help="default: 15 on digits, 5 on the others")
+    add("--batch-size", type=int, default=64, metavar="N", help="default: 64")
+    add("--test-batch-size", type=int, default=1000, metavar="N", help="default: 1000")
+    add("--lr", type=float, default=1e-3, metavar="RATE", help="Adam's rate (default: 0.001)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the weights, the order of the examples and dropout (default: 0)",
+    )
+    add(
+        "--log-interval",
+        type=int,
+        default=100,
+        metavar="N",
+        help="report every N steps (default: 100)",
+    )
+    add(
+        "--device",
+        metavar="NAME",
+        help="cpu, gpu, or one of several as gpu:1 (default: a gpu if there is one)",
+    )
+    add(
+        "--workdir",
+        metavar="DIR",
+        help="where to write the run (default: a new folder under runs/)",
+    )
+    add(
+        "--save-model",
+        metavar="FILE",
+        help="also save the parameters here at the end, as .safetensors or .npz",
+    )
+    add("--plot", action="store_true", help="also draw the run, as PNGs in the workdir")
+    add("--dry-run", action="store_true", help="only one step and one test batch")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train as the options say. Returns the exit status."""
+    import jax
+
+    with bad_input():
+        device, config = _find_device(options.device), _config(options)
+        _check_save_model(options.save_model)
+        workdir.check(options.workdir)
+        splits = data.load(options.dataset, options.data_dir)
+        if options.dry_run:
+            splits, config = _dry_run(splits, config)
+        name = f"{options.model}-{options.dataset}"
+        settings = {"model": options.model, "dataset": options.dataset, **asdict(config)}
+        folder = workdir.create(options.workdir, name, settings)
+    print(f"Using {device.platform} device: {_describe(device)}")
+    print(f"Training {options.model} on {options.dataset}, writing to {folder}", flush=True)
+    try:
+        with jax.default_device(device):
+            accuracy = _train(options, MODELS[options.model](), splits, config, folder)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; what is there at the end of an epoch is in {folder}")
+        return 130
+    print(f"test accuracy: {100 * accuracy:.2f} %")
+    return 0
+
+
+def _config(options: argparse.Namespace) -> training.Config:
+    epochs = 15 if options.dataset == "digits" else 5
+    return training.Config(
+        epochs=epochs if options.epochs is None else options.epochs,
+        batch_size=options.batch_size,
+        test_batch_size=options.test_batch_size,
+        learning_rate=options.lr,
+        seed=options.seed,
+        log_interval=options.log_interval,
+    )
+
+
+def _find_device(name: str | None) -> "jax.Device":
+    import jax
+
+    if name is None:
+        return jax.devices()[0]
+    platform, _, index = name.partition(":")
+    try:
+        return jax.devices(platform)[int(index or 0)]
+    except (RuntimeError, ValueError, IndexError) as error:
+        found = ", ".join(f"{device.platform}:{device.id}" for device in jax.devices())
+        raise ValueError(f"no device {name!r} here: JAX found {found}") from error
+
+
+def _describe(device: "jax.Device") -> str:
+    return f"{os.cpu_count()} cores" if device.platform == "cpu" else device.device_kind
+
+
+def _check_save_model(path: str | None) -> None:
+    if path is None:
+        return
+    interop.check_path(path)
+    if not Path(path).parent.is_dir():
+        raise ValueError(f"--save-model {path}: there is no folder {Path(path).parent}")
+
+
+def _dry_run(splits: Splits, config: training.Config) -> tuple[Splits, training.Config]:
+    """One step, one test batch."""
+    sizes = (config.batch_size, config.test_batch_size)
+    train, test = (
+        Split(split.images[:size], split.labels[:size])
+        for split, size in zip(splits, sizes, strict=True)
+    )
+    return Splits(train, test), replace(config, epochs=1)
+
+
+def _train(
+    options: argparse.Namespace, model: Any, splits: Splits, config: training.Config, folder: Path
+) -> float:
+    """Train, write everything, and return the test accuracy."""
+    steps = training.steps_per_epoch(len(splits.train.labels), config.batch_size)
+    history, parameters = [], {}
+    with Progress(config.epochs, steps) as progress:
+        for chunk in training.chunks(model, splits, config):
+            workdir.append(folder, "steps.jsonl", steps_row(chunk))
+            if chunk.metrics:
+                history.append(chunk.metrics)
+                parameters = interop.to_torch(model, chunk.state.variables)
+                workdir.append(folder, "metrics.jsonl", chunk.metrics._asdict())
+                interop.save(folder / "params.safetensors", parameters, {"model": options.model})
+            progress.show(chunk)
+    if options.plot:
+        outputs = training.predict(model, chunk.state.variables, splits.test.images)
+        classes = data.CLASSES[options.dataset]
+        plots.draw_run(folder, history, splits.test, model.probabilities(outputs), classes)
+    if options.save_model:
+        interop.save(options.save_model, parameters, {"model": options.model})
+    return history[-1].test_accuracy
+
+
+def steps_row(chunk: training.Chunk) -> dict[str, Any]:
+    """A row of steps.jsonl."""
+    return {
+        name: getattr(chunk, name) for name in ("epoch", "step", "train_loss", "images_per_second")
+    }
