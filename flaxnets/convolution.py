@@ -48,7 +48,8 @@ def conv2d(
 
 
 def _platform() -> str:
-    device = jax.config.jax_default_device  # None, a Device, or the name of a platform
+    # None, a Device, or the name of a platform
+    device = getattr(jax.config, "jax_default_device", None)
     return getattr(device, "platform", device) or jax.default_backend()
 
 
@@ -68,7 +69,7 @@ def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> 
     return lax.map(convolve, images, batch_size=CHUNK)
 
 
-def _image_patches(image: jax.Array, size: tuple[int, int], strides: tuple[int, int]) -> jax.Array:
+def _image_patches(image: jax.Array, size: tuple[int, ...], strides: tuple[int, int]) -> jax.Array:
     """(H, W, C) -> (rows, columns, h * w * C): the patch under the kernel at each position."""
     rows, columns = ((n - k) // s + 1 for n, k, s in zip(image.shape, size, strides, strict=False))
     slices = [

@@ -4,7 +4,7 @@ import gzip
 import os
 import zlib
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Splits:
             holds such a folder under the dataset's name or torchvision's (``MNIST/raw``).
 
     Returns:
-        ``.train`` and ``.test``, each with ``.images`` (N, 28, 28) uint8 and ``.labels`` (N,) int32.
+        ``.train`` and ``.test``, each with images (N, 28, 28) uint8 and labels (N,) int32.
 
     Raises:
         ValueError: for an unknown name, a ``data_dir`` that is missing or out of place, a file
@@ -123,9 +123,8 @@ def _read(folder: Path, split: str, kind: str) -> np.ndarray:
         raise FileNotFoundError(
             f"{folder}: {split}-{kind}-idx{KINDS[kind]}-ubyte is missing, plain or .gz"
         )
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     try:
-        with opened as file:
+        with _open(path) as file:
             shape = _read_header(path, file.read(4 + 4 * KINDS[kind]), kind)
             size = int(np.prod(shape, dtype=object))
             content = _read_at_most(file, size + 1)  # a byte more than there should be
@@ -135,6 +134,10 @@ def _read(folder: Path, split: str, kind: str) -> np.ndarray:
         found = f"only {len(content):,}" if len(content) < size else "more"
         raise ValueError(f"{path}: the header declares {size:,} bytes, the file holds {found}")
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
 
 
 def _read_at_most(file: IO[bytes], limit: int) -> bytearray:
@@ -151,8 +154,8 @@ def _read_header(path: Path, header: bytes, kind: str) -> tuple[int, ...]:
     magic = bytes([0, 0, 8, axes])  # 8: unsigned bytes
     if header[:4] != magic:
         raise ValueError(
-            f"{path}: not an IDX file of {kind}: it begins with {header[:4].hex(' ') or 'nothing'}, "
-            f"expected {magic.hex(' ')}"
+            f"{path}: not an IDX file of {kind}: it begins with "
+            f"{header[:4].hex(' ') or 'nothing'}, expected {magic.hex(' ')}"
         )
     if len(header) < 4 + 4 * axes:
         raise ValueError(f"{path}: truncated within the header")

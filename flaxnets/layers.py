@@ -167,7 +167,7 @@ class Dropout(Module):
 
     def _mask(self, shape: tuple[int, ...]) -> jax.Array:
         if self.has_variable("masks", "keep"):
-            mask = self.get_variable("masks", "keep")
+            mask: jax.Array = self.get_variable("masks", "keep")
             if mask.shape != shape:  # a smaller one would be broadcast without a word
                 raise ValueError(f"{self.name}: the mask must be shaped {shape}, got {mask.shape}")
             return mask

@@ -83,7 +83,7 @@ class CNN(Module):
 
 
 class MLP(Module):
-    """The fully connected network for Fashion-MNIST: ``NeuralNetwork`` of "Build the Neural Network".
+    """The network for Fashion-MNIST: ``NeuralNetwork`` of "Build the Neural Network".
 
     https://docs.pytorch.org/tutorials/beginner/basics/buildmodel_tutorial.html
 

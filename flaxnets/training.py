@@ -11,12 +11,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 Variables = dict[str, Any]
@@ -123,8 +122,8 @@ def fit(
     """Train with Adam, and evaluate after each epoch.
 
     Args:
-        model: a linen module that maps a batch to outputs, with no variables but parameters. If its
-            ``__call__`` has an argument ``train``, that is True in training and False in evaluation.
+        model: a linen module that maps a batch to outputs, with no variables but parameters. If
+            its ``__call__`` takes ``train``, that is True in training and False in evaluation.
         splits: ``((images, labels), (images, labels))`` to train on and to test on, as from
             ``data.load`` or arrays of one's own. Images of uint8 are divided by 255, others are
             taken as they are; any shape (N, ...) that the model takes.
@@ -301,15 +300,16 @@ def _order(key: jax.Array, n: int) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnames="model")
 def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
-    return model.init(key, _normalise(images))
+    return dict(model.init(key, _normalise(images)))
 
 
 def _apply(
     model: nn.Module, variables: Variables, images: jax.Array, train: bool, rngs: Any
 ) -> jax.Array:
     takes_train = "train" in inspect.signature(type(model).__call__).parameters
-    arguments = {"train": train} if takes_train else {}
-    return model.apply(variables, _normalise(images), rngs=rngs, **arguments)
+    arguments: dict[str, Any] = {"train": train} if takes_train else {}
+    outputs = model.apply(variables, _normalise(images), rngs=rngs, **arguments)
+    return cast(jax.Array, outputs)
 
 
 def _normalise(images: jax.Array) -> jax.Array:
@@ -350,9 +350,8 @@ def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: _Example
                 f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
             )
         classes = outputs.shape[-1]
-        if jnp.issubdtype(labels.dtype, jnp.integer) and not (
-            0 <= labels.min() and labels.max() < classes
-        ):
+        whole = jnp.issubdtype(labels.dtype, jnp.integer)
+        if whole and (labels.min() < 0 or labels.max() >= classes):
             raise ValueError(
                 f"labels run from {labels.min()} to {labels.max()}, but the model has "
                 f"{classes} outputs"
