@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 Variables = dict[str, Any]
@@ -160,14 +161,14 @@ def chunks(
     variables = variables or _init(model, init_key, train.images[:1])
     _check(model, loss, variables, train, test)
 
-    state, n = _initial_state(variables["params"]), len(train.labels)
+    state, n = initial_state(variables["params"]), len(train.labels)
     steps = steps_per_epoch(n, config.batch_size)
     run = functools.partial(
-        _run, model, loss, min(config.batch_size, n), train, dropout_key, config.learning_rate
+        run_steps, model, loss, min(config.batch_size, n), train, dropout_key, config.learning_rate
     )
     run(jnp.arange(n), state, 0, 0)  # takes no step: it compiles, outside of what is timed
     for epoch in range(1, config.epochs + 1):
-        order = _order(jax.random.fold_in(order_key, epoch), n)
+        order = epoch_order(jax.random.fold_in(order_key, epoch), n)
         loss_sum, seconds = 0.0, 0.0
         for start in range(0, steps, config.log_interval):
             stop = min(start + config.log_interval, steps)
@@ -251,17 +252,17 @@ def evaluate(
     return float(jnp.mean(losses)), int(jnp.sum(outputs.argmax(-1) == labels)) / len(labels)
 
 
-class _Examples(NamedTuple):
+class Examples(NamedTuple):
     images: jax.Array
     labels: jax.Array
 
 
 @functools.partial(jax.jit, static_argnames=("model", "loss", "size"))
-def _run(
+def run_steps(
     model: nn.Module,
     loss: Loss,
     size: int,
-    examples: _Examples,
+    examples: Examples,
     key: jax.Array,
     learning_rate: jax.Array,
     order: jax.Array,
@@ -294,13 +295,13 @@ def _predict(model: nn.Module, variables: Variables, images: jax.Array, size: in
 
 
 @functools.partial(jax.jit, static_argnames="n")
-def _order(key: jax.Array, n: int) -> jax.Array:
+def epoch_order(key: jax.Array, n: int) -> jax.Array:
     return jax.random.permutation(key, n)
 
 
 @functools.partial(jax.jit, static_argnames="model")
 def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
-    return dict(model.init(key, _normalise(images)))
+    return dict(model.init(key, normalise(images)))
 
 
 def _apply(
@@ -308,15 +309,20 @@ def _apply(
 ) -> jax.Array:
     takes_train = "train" in inspect.signature(type(model).__call__).parameters
     arguments: dict[str, Any] = {"train": train} if takes_train else {}
-    outputs = model.apply(variables, _normalise(images), rngs=rngs, **arguments)
+    outputs = model.apply(variables, normalise(images), rngs=rngs, **arguments)
     return cast(jax.Array, outputs)
 
 
-def _normalise(images: jax.Array) -> jax.Array:
-    return images.astype(jnp.float32) / 255 if images.dtype == jnp.uint8 else images
+def normalise(images: jax.Array) -> jax.Array:
+    if images.dtype != jnp.uint8:
+        return images
+    # A table, since XLA makes of a division by 255 a product with its inverse: half of the levels
+    # would differ from torchvision's ToTensor in their last bit.
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    return jnp.asarray(levels)[images]
 
 
-def _initial_state(params: Any) -> TrainState:
+def initial_state(params: Any) -> TrainState:
     # What is stored in half precision is trained in single: Adam's steps are too small for it.
     def at_least_single(leaf: Any) -> jax.Array:
         return jnp.asarray(leaf, jnp.promote_types(leaf.dtype, jnp.float32))
@@ -325,11 +331,11 @@ def _initial_state(params: Any) -> TrainState:
     return TrainState(params, optax.adam(0.0).init(params), jnp.zeros((), jnp.int32))
 
 
-def _to_device(images: Any, labels: Any) -> _Examples:
+def _to_device(images: Any, labels: Any) -> Examples:
     images, labels = jnp.asarray(images), jnp.asarray(labels)
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"a split has {len(images)} images and {len(labels)} labels")
-    return _Examples(images, labels)
+    return Examples(images, labels)
 
 
 def _own_loss(model: nn.Module) -> Loss:
@@ -338,7 +344,7 @@ def _own_loss(model: nn.Module) -> Loss:
     return model.loss
 
 
-def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: _Examples) -> None:
+def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: Examples) -> None:
     """What would go wrong without a word, or deep inside a compiled loop."""
     if list(variables) != ["params"]:
         raise ValueError(f"fit trains models that have only params, got {sorted(variables)}")
