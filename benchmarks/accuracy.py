@@ -59,7 +59,7 @@ def table(rows: list[dict]) -> str:
                  for side in ("flaxnets", "torch")]  # fmt: skip
         for side in sides:
             accuracies = [100 * r["accuracy"] for r in side]
-            cells.append(f"{min(accuracies):.2f}–{max(accuracies):.2f} %")
+            cells.append(f"{min(accuracies):.2f}-{max(accuracies):.2f} %")
         cells += [f"{statistics.median(r['seconds'] for r in side):.1f}" for side in sides]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -12,7 +12,6 @@ import itertools
 import statistics
 
 import environment
-import torch
 from torch_side import Trainer
 
 import flaxnets
@@ -22,7 +21,6 @@ from flaxnets import data, training
 def main() -> None:
     """Print a line a model and batch size, and save all."""
     options = parse()
-    torch.set_num_threads(torch.get_num_threads())
     print(" ".join(f"{key}={value}" for key, value in environment.describe().items()))
     print(f"{'model':12} {'batch':>5} {'flaxnets':>10} {'torch':>10} {'ratio':>6}   of each pair")
     splits, rows = data.load("mnist", options.data_dir), []
