@@ -132,6 +132,8 @@ def _check_save_model(path: str | None) -> None:
     if path is None:
         return
     interop.check_path(path)
+    if Path(path).is_dir():
+        raise ValueError(f"--save-model {path} is a folder; it must be a file, new or not")
     if not Path(path).parent.is_dir():
         raise ValueError(f"--save-model {path}: there is no folder {Path(path).parent}")
 

@@ -1,0 +1,93 @@
+"""Who imports whom (the table of the design), and what importing the package loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flaxnets
+
+PACKAGE = Path(flaxnets.__file__).parent
+MAY_IMPORT = {
+    "convolution": set(),
+    "interop": set(),
+    "data": set(),
+    "training": set(),
+    "plots": set(),
+    "workdir": set(),
+    "layers": {"convolution"},
+    "models": {"layers"},
+    "__init__": {"models", "layers", "interop", "data", "training"},
+    "parity.__init__": set(),
+    "parity.reference": set(),
+}
+# The command line may import anything; parity.* anything but the command line.
+FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress"}
+LAZY = ["torch", "tensorflow", "tensorflow_datasets", "sklearn", "orbax", "PIL", "matplotlib"]
+
+
+def imported(path):
+    """The modules of ours that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if node.module == "flaxnets" else {node.module}
+    return {name.removeprefix("flaxnets.") for name in found if name.startswith("flaxnets")}
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield ".".join(path.relative_to(PACKAGE).with_suffix("").parts), path
+
+
+def test_every_module_imports_only_what_the_table_allows():
+    for name, path in modules():
+        if name in FREE:
+            continue
+        surplus = {top for top in imported(path) if top.split(".")[0] not in MAY_IMPORT[name]}
+        if name == "__init__":
+            surplus -= {"models." + net for net in ("CNN", "MLP", "MODELS", "SoftmaxMLP")}
+        assert not surplus, f"{name} imports {surplus}"
+
+
+def test_the_table_is_complete_and_names_nothing_that_is_gone():
+    assert {name for name, _ in modules()} == set(MAY_IMPORT) | FREE
+
+
+def test_the_check_sees_imports_inside_functions(tmp_path):
+    file = tmp_path / "x.py"
+    file.write_text(
+        "def f():\n    from flaxnets.models import CNN\n    from flaxnets import data\n"
+    )
+    assert imported(file) == {"models", "data"}
+
+
+def loaded_after(statement):
+    code = f"import sys; {statement}; print(*sorted(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
+
+
+def test_importing_flaxnets_loads_no_heavy_library():
+    assert not loaded_after("import flaxnets") & set(LAZY)
+
+
+@pytest.mark.parametrize("statement", ["import flaxnets, matplotlib", "import flaxnets, PIL"])
+def test_that_test_could_fail(statement):
+    assert loaded_after(statement) & set(LAZY)
+
+
+def test_importing_flaxnets_touches_no_device():
+    code = (
+        "import flaxnets, jax; from jax._src import xla_bridge; "
+        "assert not xla_bridge.backends_are_initialized(); "
+        "jax.devices(); assert xla_bridge.backends_are_initialized()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
