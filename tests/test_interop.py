@@ -82,7 +82,7 @@ def test_ones_own_module_on_flaxnets_layers_converts():
 
 
 def test_a_module_of_other_layers_is_refused():
-    with pytest.raises(TypeError, match="Dense cannot be converted.*flaxnets.layers"):
+    with pytest.raises(TypeError, match=r"Dense cannot be converted.*flaxnets.layers"):
         interop.from_torch(nn.Dense(3), {})
 
 

@@ -1,0 +1,56 @@
+"""What the README says, by running it."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands():
+    lines = "".join(blocks("sh")).splitlines()
+    return [line for line in lines if line.startswith("python train.py")]
+
+
+def test_the_readme_has_the_two_lines_that_ci_runs():
+    lines = "".join(blocks("sh")).splitlines()
+    assert "pip install -e . && python train.py" in lines
+    assert "pip install -e '.[test]' && pytest" in lines
+
+
+def test_the_python_blocks_run_one_after_the_other(tmp_path):
+    code = "\n".join(blocks("python"))
+    assert code.count("training.fit") == 2
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert "(conv1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1))" in result.stdout
+    assert (tmp_path / "net.safetensors").exists()
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_commands_run(command, real_data, tmp_path):
+    _, _, *arguments = shlex.split(command.replace("DIR", str(real_data)))
+    result = subprocess.run(
+        [sys.executable, ROOT / "train.py", *arguments, "--dry-run"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1].startswith("test accuracy: ")
+
+
+def test_the_limits_of_the_exit_statuses_are_as_told(tmp_path):
+    result = subprocess.run(
+        [sys.executable, ROOT / "train.py", "--epochs", "0"], cwd=tmp_path, capture_output=True
+    )
+    assert result.returncode == 2
+    assert not list(tmp_path.iterdir())
