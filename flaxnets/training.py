@@ -6,21 +6,41 @@ steps. A last batch that is not full is padded, and what was added weighs nothin
 """
 
 import functools
-import inspect
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-Variables = dict[str, Any]
-Loss = Callable[[jax.Array, jax.Array], jax.Array]
+from flaxnets.evaluation import (
+    Examples,
+    Loss,
+    Variables,
+    apply,
+    evaluate,
+    normalise,
+    own_loss,
+    predict,
+    to_device,
+)
+
+__all__ = [
+    "Chunk",
+    "Config",
+    "Epoch",
+    "Metrics",
+    "TrainState",
+    "chunks",
+    "evaluate",
+    "fit",
+    "predict",
+    "train_step",
+]
 
 
 @dataclass(frozen=True)
@@ -155,8 +175,8 @@ def chunks(
 ) -> Iterator[Chunk]:
     """Train as ``fit`` does, and report every ``config.log_interval`` steps of an epoch too."""
     config = config or Config()
-    train, test = (_to_device(*split) for split in splits)
-    loss = loss or _own_loss(model)
+    train, test = (to_device(*split) for split in splits)
+    loss = loss or own_loss(model)
     init_key, order_key, dropout_key = jax.random.split(jax.random.key(config.seed), 3)
     variables = variables or _init(model, init_key, train.images[:1])
     _check(model, loss, variables, train, test)
@@ -210,7 +230,7 @@ def train_step(
     """
 
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:
-        outputs = _apply(model, {"params": params}, batch.images, True, {"dropout": key})
+        outputs = apply(model, {"params": params}, batch.images, True, {"dropout": key})
         loss_sum = jnp.sum(loss(outputs, batch.labels) * batch.weights)
         return loss_sum / jnp.sum(batch.weights), loss_sum
 
@@ -219,42 +239,6 @@ def train_step(
     updates, opt_state = optimizer.update(gradients, state.opt_state)
     params = optax.apply_updates(state.params, updates)
     return TrainState(params, opt_state, state.step + 1), loss_sum
-
-
-def predict(
-    model: nn.Module, variables: Variables, images: Any, batch_size: int = 1000
-) -> jax.Array:
-    """The model's outputs in evaluation for any number of images, ``batch_size`` at a time.
-
-    (N, ...) images, uint8 or floating as in ``fit`` -> (N, ...) outputs.
-    """
-    if len(images) == 0:
-        raise ValueError("there are no images to predict")
-    return _predict(model, variables, jnp.asarray(images), min(batch_size, len(images)))
-
-
-def evaluate(
-    model: nn.Module,
-    variables: Variables,
-    split: Any,
-    loss: Loss | None = None,
-    batch_size: int = 1000,
-) -> tuple[float, float]:
-    """The mean loss over all examples of a split, and the fraction classified as labelled.
-
-    The accuracy is NaN where the labels are not whole numbers.
-    """
-    images, labels = _to_device(*split)
-    outputs = predict(model, variables, images, batch_size)
-    losses = (loss or _own_loss(model))(outputs, labels)
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        return float(jnp.mean(losses)), math.nan
-    return float(jnp.mean(losses)), int(jnp.sum(outputs.argmax(-1) == labels)) / len(labels)
-
-
-class Examples(NamedTuple):
-    images: jax.Array
-    labels: jax.Array
 
 
 @functools.partial(jax.jit, static_argnames=("model", "loss", "size"))
@@ -285,17 +269,9 @@ def run_steps(
     return jax.lax.fori_loop(start, stop, step, (state, jnp.zeros((), float)))
 
 
-@functools.partial(jax.jit, static_argnames=("model", "size"))
-def _predict(model: nn.Module, variables: Variables, images: jax.Array, size: int) -> jax.Array:
-    n = len(images)
-    padded = jnp.concatenate([images, images[: -n % size]])
-    batches = padded.reshape(-1, size, *images.shape[1:])
-    outputs = jax.lax.map(lambda batch: _apply(model, variables, batch, False, None), batches)
-    return outputs.reshape(-1, *outputs.shape[2:])[:n]
-
-
 @functools.partial(jax.jit, static_argnames="n")
 def epoch_order(key: jax.Array, n: int) -> jax.Array:
+    """(n,) int32: the order in which an epoch takes the examples."""
     return jax.random.permutation(key, n)
 
 
@@ -304,25 +280,8 @@ def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
     return dict(model.init(key, normalise(images)))
 
 
-def _apply(
-    model: nn.Module, variables: Variables, images: jax.Array, train: bool, rngs: Any
-) -> jax.Array:
-    takes_train = "train" in inspect.signature(type(model).__call__).parameters
-    arguments: dict[str, Any] = {"train": train} if takes_train else {}
-    outputs = model.apply(variables, normalise(images), rngs=rngs, **arguments)
-    return cast(jax.Array, outputs)
-
-
-def normalise(images: jax.Array) -> jax.Array:
-    if images.dtype != jnp.uint8:
-        return images
-    # A table, since XLA makes of a division by 255 a product with its inverse: half of the levels
-    # would differ from torchvision's ToTensor in their last bit.
-    levels = np.arange(256, dtype=np.float32) / np.float32(255)
-    return jnp.asarray(levels)[images]
-
-
 def initial_state(params: Any) -> TrainState:
+    """The state before the first step, in single precision at least."""
     # What is stored in half precision is trained in single: Adam's steps are too small for it.
     def at_least_single(leaf: Any) -> jax.Array:
         return jnp.asarray(leaf, jnp.promote_types(leaf.dtype, jnp.float32))
@@ -331,25 +290,12 @@ def initial_state(params: Any) -> TrainState:
     return TrainState(params, optax.adam(0.0).init(params), jnp.zeros((), jnp.int32))
 
 
-def _to_device(images: Any, labels: Any) -> Examples:
-    images, labels = jnp.asarray(images), jnp.asarray(labels)
-    if len(images) == 0 or len(images) != len(labels):
-        raise ValueError(f"a split has {len(images)} images and {len(labels)} labels")
-    return Examples(images, labels)
-
-
-def _own_loss(model: nn.Module) -> Loss:
-    if not hasattr(model, "loss"):
-        raise ValueError(f"{type(model).__name__} has no loss of its own: give one as loss=...")
-    return model.loss
-
-
 def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: Examples) -> None:
     """What would go wrong without a word, or deep inside a compiled loop."""
     if list(variables) != ["params"]:
         raise ValueError(f"fit trains models that have only params, got {sorted(variables)}")
     for images, labels in splits:
-        outputs = jax.eval_shape(lambda x: _apply(model, variables, x, False, None), images)
+        outputs = jax.eval_shape(lambda x: apply(model, variables, x, False, None), images)
         losses = jax.eval_shape(loss, outputs, labels)
         if losses.shape != labels.shape[:1]:
             raise ValueError(

@@ -9,7 +9,7 @@ import torch
 from flax import linen as nn
 
 import flaxnets
-from flaxnets import data, interop, training
+from flaxnets import data, evaluation, interop, training
 from flaxnets.parity.reference import REFERENCES
 from flaxnets.training import Config
 
@@ -92,7 +92,7 @@ def test_an_epoch_with_a_partial_batch_is_torchs_in_float64(name):
     theirs_sum = 0.0
     with jax.enable_x64(True):
         state = training.initial_state(interop.from_torch(model, state_dict)["params"])
-        examples = training.Examples(jnp.asarray(x), jnp.asarray(labels))
+        examples = evaluation.Examples(jnp.asarray(x), jnp.asarray(labels))
         order = training.epoch_order(jax.random.key(1), n)
         # evaluation mode on both sides: p=0 would change the network
         state, ours_sum = training.run_steps(
@@ -163,7 +163,7 @@ def test_every_test_example_is_counted_whatever_the_batch_size(batch_size):
 
 def test_images_are_normalised_to_what_torchvisions_to_tensor_gives():
     levels = np.arange(256, dtype=np.uint8)
-    ours = jax.jit(training.normalise)(levels)
+    ours = jax.jit(evaluation.normalise)(levels)
     np.testing.assert_array_equal(ours, torch.tensor(levels).float().div(255))
 
 
