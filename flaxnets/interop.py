@@ -5,6 +5,7 @@ A ``state_dict`` here is what torch calls so, with NumPy arrays: torch's names, 
 
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -206,9 +207,12 @@ def _save_safetensors(file: IO[bytes], arrays: StateDict, metadata: dict[str, st
 
 def _load_npz(path: Path) -> StateDict:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:  # np.load(path) leaves it open when it fails
+            file = np.load(stream, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it holds a single array without a name")
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a whole .npz file of arrays ({error})") from error
     # NumPy has no bfloat16 of its own, and stores it as two bytes of unknown meaning.
     return {n: a.view(ml_dtypes.bfloat16) if a.dtype == "V2" else a for n, a in arrays.items()}

@@ -282,6 +282,7 @@ def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
 
 def initial_state(params: Any) -> TrainState:
     """The state before the first step, in single precision at least."""
+
     # What is stored in half precision is trained in single: Adam's steps are too small for it.
     def at_least_single(leaf: Any) -> jax.Array:
         return jnp.asarray(leaf, jnp.promote_types(leaf.dtype, jnp.float32))

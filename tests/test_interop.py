@@ -139,6 +139,10 @@ def test_files_that_are_not_what_they_should_be_are_refused(tmp_path, monkeypatc
                 interop.load(name + suffix)
         with pytest.raises(FileNotFoundError, match="no such file"):
             interop.load("nowhere" + suffix)
+    with open("array.npz", "wb") as file:
+        np.save(file, np.ones(3))
+    with pytest.raises(ValueError, match=r"array.npz: not a whole .npz file.*single array"):
+        interop.load("array.npz")
     np.savez("bomb.npz", x=np.array([Bomb()], dtype=object))
     with pytest.raises(ValueError, match=r"bomb.npz: not a whole .npz file of arrays"):
         interop.load("bomb.npz")
