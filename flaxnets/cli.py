@@ -41,8 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    parser = argparse.ArgumentParser(prog="flaxnets", description=__doc__.splitlines()[0])
-    parser.description = "The networks of the PyTorch tutorials in JAX and Flax."
+    parser = argparse.ArgumentParser(
+        prog="flaxnets",
+        description="The networks of the PyTorch tutorials in JAX and Flax.",
+        epilog="example: flaxnets train --model mlp --epochs 5",
+    )
     parser.add_argument("--version", action="version", version=f"flaxnets {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     subparsers = {}
