@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except BadInput as error:
         subparsers[options.command].error(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader of a pipe has left, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

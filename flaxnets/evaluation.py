@@ -46,14 +46,15 @@ def evaluate(
 ) -> tuple[float, float]:
     """The mean loss over all examples of a split, and the fraction classified as labelled.
 
-    The accuracy is NaN where the labels are not whole numbers.
+    The accuracy is NaN where the labels are not classes: not whole numbers, or without an axis of
+    the outputs to choose along.
     """
     images, labels = to_device(*split)
     outputs = predict(model, variables, images, batch_size)
     losses = (loss or own_loss(model))(outputs, labels)
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
+    if not are_classes(labels, outputs):
         return float(jnp.mean(losses)), math.nan
-    return float(jnp.mean(losses)), int(jnp.sum(outputs.argmax(-1) == labels)) / len(labels)
+    return float(jnp.mean(losses)), int(jnp.sum(outputs.argmax(-1) == labels)) / labels.size
 
 
 @functools.partial(jax.jit, static_argnames=("model", "size"))
@@ -91,6 +92,11 @@ def to_device(images: Any, labels: Any) -> Examples:
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"a split has {len(images)} images and {len(labels)} labels")
     return Examples(images, labels)
+
+
+def are_classes(labels: Any, outputs: Any) -> bool:
+    """Whether labels name positions along the last axis of outputs."""
+    return jnp.issubdtype(labels.dtype, jnp.integer) and outputs.shape[:-1] == labels.shape
 
 
 def own_loss(model: nn.Module) -> Loss:

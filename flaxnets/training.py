@@ -22,6 +22,7 @@ from flaxnets.evaluation import (
     Loss,
     Variables,
     apply,
+    are_classes,
     evaluate,
     normalise,
     own_loss,
@@ -101,7 +102,7 @@ class Metrics(NamedTuple):
     step: int  # steps taken since the beginning
     train_loss: float  # the mean over the epoch's examples, as they were trained on
     test_loss: float  # the mean over all test examples
-    test_accuracy: float  # a fraction; NaN if the labels are not whole numbers
+    test_accuracy: float  # a fraction; NaN if the labels are not classes
     seconds: float  # spent training, without compilation and evaluation
     images_per_second: float
 
@@ -285,7 +286,8 @@ def initial_state(params: Any) -> TrainState:
 
     # What is stored in half precision is trained in single: Adam's steps are too small for it.
     def at_least_single(leaf: Any) -> jax.Array:
-        return jnp.asarray(leaf, jnp.promote_types(leaf.dtype, jnp.float32))
+        leaf = jnp.asarray(leaf)
+        return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
 
     params = jax.tree.map(at_least_single, params)
     return TrainState(params, optax.adam(0.0).init(params), jnp.zeros((), jnp.int32))
@@ -303,8 +305,7 @@ def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: Examples
                 f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
             )
         classes = outputs.shape[-1]
-        whole = jnp.issubdtype(labels.dtype, jnp.integer)
-        if whole and (labels.min() < 0 or labels.max() >= classes):
+        if are_classes(labels, outputs) and (labels.min() < 0 or labels.max() >= classes):
             raise ValueError(
                 f"labels run from {labels.min()} to {labels.max()}, but the model has "
                 f"{classes} outputs"

@@ -180,6 +180,27 @@ def test_any_linen_module_trains_on_ones_own_arrays_with_any_loss():
     np.testing.assert_allclose(kernel[:, 0], [1, -2, 3], atol=0.05)
 
 
+def test_whole_numbers_that_are_no_classes_give_no_accuracy():
+    class Logit(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(1)(x)[:, 0]
+
+    split = (np.ones((4, 2), np.float32), np.array([0, 1, 9, 1]))
+    (epoch,) = training.fit(
+        Logit(), (split, split), Config(epochs=1), loss=lambda out, y: (out - y) ** 2
+    )
+    assert np.isnan(epoch.metrics.test_accuracy)
+
+
+def test_double_precision_weights_train_in_single_without_a_warning():
+    model = flaxnets.MLP()
+    state_dict = REFERENCES["mlp"]().double().state_dict()
+    variables = interop.from_torch(model, state_dict)
+    (epoch,) = training.fit(model, small(), Config(epochs=1), variables=variables)
+    assert {leaf.dtype for leaf in jax.tree.leaves(epoch.state.params)} == {jnp.dtype("float32")}
+
+
 def test_what_fit_yields_stays_valid():
     epochs = list(training.fit(flaxnets.MLP(), small(), Config(epochs=3)))
     assert [epoch.metrics.epoch for epoch in epochs] == [1, 2, 3]

@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         with jax.default_device(device):
             accuracy = _train(options, MODELS[options.model](), splits, config, folder)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; what is there at the end of an epoch is in {folder}")
+        print(f"\ninterrupted: {folder} holds the run up to its last whole epoch")
         return 130
     print(f"test accuracy: {100 * accuracy:.2f} %")
     return 0
