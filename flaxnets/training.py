@@ -1,8 +1,7 @@
-"""Training: a jit-compiled step of Adam, epochs as loops on the device, evaluation, ``fit``.
+"""Training: the configuration, the loop over epochs, ``fit``.
 
-The data lie on the device, images as they are stored; a step picks its batch there and normalises
-it. Steps run in compiled chunks, so that Python has work only once in ``Config.log_interval``
-steps. A last batch that is not full is padded, and what was added weighs nothing.
+Steps run in compiled chunks (``flaxnets.step``), so that Python has work only once in
+``Config.log_interval`` steps.
 """
 
 import functools
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
 from flaxnets.evaluation import (
     Examples,
@@ -29,6 +27,7 @@ from flaxnets.evaluation import (
     predict,
     to_device,
 )
+from flaxnets.step import TrainState, epoch_order, initial_state, run_steps, train_step
 
 __all__ = [
     "Chunk",
@@ -40,6 +39,7 @@ __all__ = [
     "evaluate",
     "fit",
     "predict",
+    "steps_per_epoch",
     "train_step",
 ]
 
@@ -82,19 +82,6 @@ class Config:
             raise ValueError("; ".join(offences))
 
 
-class TrainState(NamedTuple):
-    """All that a step of training changes."""
-
-    params: Any
-    opt_state: optax.OptState
-    step: jax.Array  # int32 scalar: the steps taken so far
-
-    @property
-    def variables(self) -> Variables:
-        """What ``model.apply`` takes."""
-        return {"params": self.params}
-
-
 class Metrics(NamedTuple):
     """What is known at the end of an epoch."""
 
@@ -123,14 +110,6 @@ class Chunk(NamedTuple):
     images_per_second: float
     state: TrainState
     metrics: Metrics | None  # at the end of an epoch
-
-
-class Batch(NamedTuple):
-    """Examples and how much each one counts: 1, or 0 for what only fills up the batch."""
-
-    images: jax.Array
-    labels: jax.Array
-    weights: jax.Array
 
 
 def fit(
@@ -213,84 +192,9 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return -(-examples // batch_size)
 
 
-def train_step(
-    model: nn.Module,
-    loss: Loss,
-    state: TrainState,
-    batch: Batch,
-    key: jax.Array,
-    learning_rate: float | jax.Array,
-) -> tuple[TrainState, jax.Array]:
-    """One step of Adam on the mean loss of a batch: a pure function, to be compiled by the caller.
-
-    Args:
-        key: what dropout draws its masks with.
-
-    Returns:
-        The state after the step, and the sum of the examples' losses before it (a scalar).
-    """
-
-    def objective(params: Any) -> tuple[jax.Array, jax.Array]:
-        outputs = apply(model, {"params": params}, batch.images, True, {"dropout": key})
-        loss_sum = jnp.sum(loss(outputs, batch.labels) * batch.weights)
-        return loss_sum / jnp.sum(batch.weights), loss_sum
-
-    gradients, loss_sum = jax.grad(objective, has_aux=True)(state.params)
-    optimizer = optax.adam(learning_rate)
-    updates, opt_state = optimizer.update(gradients, state.opt_state)
-    params = optax.apply_updates(state.params, updates)
-    return TrainState(params, opt_state, state.step + 1), loss_sum
-
-
-@functools.partial(jax.jit, static_argnames=("model", "loss", "size"))
-def run_steps(
-    model: nn.Module,
-    loss: Loss,
-    size: int,
-    examples: Examples,
-    key: jax.Array,
-    learning_rate: jax.Array,
-    order: jax.Array,
-    state: TrainState,
-    start: jax.Array,
-    stop: jax.Array,
-) -> tuple[TrainState, jax.Array]:
-    """Steps ``start`` to ``stop`` of an epoch, and the sum of the losses of their examples."""
-    n = len(order)
-
-    def step(i: jax.Array, carry: tuple[TrainState, jax.Array]) -> tuple[TrainState, jax.Array]:
-        state, total = carry
-        places = i * size + jnp.arange(size)
-        chosen = order[jnp.minimum(places, n - 1)]
-        batch = Batch(examples.images[chosen], examples.labels[chosen], places < n)
-        step_key = jax.random.fold_in(key, state.step)
-        state, added = train_step(model, loss, state, batch, step_key, learning_rate)
-        return state, total + added.astype(total.dtype)
-
-    return jax.lax.fori_loop(start, stop, step, (state, jnp.zeros((), float)))
-
-
-@functools.partial(jax.jit, static_argnames="n")
-def epoch_order(key: jax.Array, n: int) -> jax.Array:
-    """(n,) int32: the order in which an epoch takes the examples."""
-    return jax.random.permutation(key, n)
-
-
 @functools.partial(jax.jit, static_argnames="model")
 def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
     return dict(model.init(key, normalise(images)))
-
-
-def initial_state(params: Any) -> TrainState:
-    """The state before the first step, in single precision at least."""
-
-    # What is stored in half precision is trained in single: Adam's steps are too small for it.
-    def at_least_single(leaf: Any) -> jax.Array:
-        leaf = jnp.asarray(leaf)
-        return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
-
-    params = jax.tree.map(at_least_single, params)
-    return TrainState(params, optax.adam(0.0).init(params), jnp.zeros((), jnp.int32))
 
 
 def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: Examples) -> None:

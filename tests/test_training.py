@@ -9,7 +9,7 @@ import torch
 from flax import linen as nn
 
 import flaxnets
-from flaxnets import data, evaluation, interop, training
+from flaxnets import data, evaluation, interop, step, training
 from flaxnets.parity.reference import REFERENCES
 from flaxnets.training import Config
 
@@ -91,11 +91,11 @@ def test_an_epoch_with_a_partial_batch_is_torchs_in_float64(name):
     shape = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}[name]
     theirs_sum = 0.0
     with jax.enable_x64(True):
-        state = training.initial_state(interop.from_torch(model, state_dict)["params"])
+        state = step.initial_state(interop.from_torch(model, state_dict)["params"])
         examples = evaluation.Examples(jnp.asarray(x), jnp.asarray(labels))
-        order = training.epoch_order(jax.random.key(1), n)
+        order = step.epoch_order(jax.random.key(1), n)
         # evaluation mode on both sides: p=0 would change the network
-        state, ours_sum = training.run_steps(
+        state, ours_sum = step.run_steps(
             _WithoutDropout(model), model.loss, 64, examples, jax.random.key(0), 1e-3, order,
             state, 0, 2)  # fmt: skip
         ours = interop.to_torch(model, state.variables)
@@ -123,9 +123,9 @@ class _WithoutDropout(nn.Module):
 
 
 def test_every_example_is_used_once_an_epoch():
-    order = training.epoch_order(jax.random.key(0), 101)
+    order = step.epoch_order(jax.random.key(0), 101)
     assert sorted(order.tolist()) == list(range(101))
-    assert (order != training.epoch_order(jax.random.key(1), 101)).any()
+    assert (order != step.epoch_order(jax.random.key(1), 101)).any()
     seen = []
 
     def loss(outputs, labels):
