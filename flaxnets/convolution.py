@@ -33,7 +33,7 @@ def conv2d(
         kernel: (h, w, C_in, C_out), the same dtype.
         strides: steps along the height and the width. Nothing is padded.
         implementation: ``"lax"`` or ``"patches"``. By default the one that is faster on the
-            platform that the computation is traced for.
+            platform of JAX's default device.
 
     Returns:
         (N, (H - h) // strides[0] + 1, (W - w) // strides[1] + 1, C_out), the dtype of ``images``.

@@ -70,10 +70,14 @@ def apply(
     model: nn.Module, variables: Variables, images: jax.Array, train: bool, rngs: Any
 ) -> jax.Array:
     """``model.apply`` on normalised images, with ``train`` if the model takes it."""
-    takes_train = "train" in inspect.signature(type(model).__call__).parameters
-    arguments: dict[str, Any] = {"train": train} if takes_train else {}
-    outputs = model.apply(variables, normalise(images), rngs=rngs, **arguments)
+    outputs = model.apply(variables, normalise(images), rngs=rngs, **mode(model, train))
     return cast(jax.Array, outputs)
+
+
+def mode(model: nn.Module, train: bool) -> dict[str, Any]:
+    """The argument ``train``, if the model's ``__call__`` takes it."""
+    takes_train = "train" in inspect.signature(type(model).__call__).parameters
+    return {"train": train} if takes_train else {}
 
 
 def normalise(images: jax.Array) -> jax.Array:
@@ -96,7 +100,8 @@ def to_device(images: Any, labels: Any) -> Examples:
 
 def are_classes(labels: Any, outputs: Any) -> bool:
     """Whether labels name positions along the last axis of outputs."""
-    return jnp.issubdtype(labels.dtype, jnp.integer) and outputs.shape[:-1] == labels.shape
+    whole = jnp.issubdtype(labels.dtype, jnp.integer)
+    return whole and outputs.shape[:-1] == labels.shape and outputs.shape[-1] > 1
 
 
 def own_loss(model: nn.Module) -> Loss:

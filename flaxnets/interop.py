@@ -65,7 +65,7 @@ def leaves(model: nn.Module) -> Iterator[Leaf]:
 
 def _layer_leaves(name: str, layer: Any) -> Iterator[Leaf]:
     kernel, maps = layer.kernel_shape, getattr(layer, "flattened_from", None)
-    axes = LAYOUTS[type(layer).__name__ + (" flattened_from" if maps else "")]
+    axes = _axes(layer, " flattened_from" if maps else "")
     permuted = (*maps, kernel[-1]) if maps else kernel
     view = tuple(permuted[axis] for axis in np.argsort(axes))
     shape = kernel[::-1] if maps else view
@@ -75,6 +75,13 @@ def _layer_leaves(name: str, layer: Any) -> Iterator[Leaf]:
     if layer.use_bias:
         bias = kernel[-1:]
         yield Leaf(".".join([*dots, "bias"]), (*path, "bias"), bias, bias, (0,), bias)
+
+
+def _axes(layer: Any, suffix: str) -> tuple[int, ...]:
+    for kind in type(layer).__mro__:  # a subclass is laid out as its base
+        if (name := kind.__name__ + suffix) in LAYOUTS:
+            return LAYOUTS[name]
+    raise TypeError(f"{type(layer).__name__} cannot be converted: it is none of {list(LAYOUTS)}")
 
 
 def from_torch(model: nn.Module, state_dict: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def from_torch(model: nn.Module, state_dict: Mapping[str, Any]) -> dict[str, Any
         node = variables
         for part in leaf.path[:-1]:
             node = node.setdefault(part, {})
-        node[leaf.path[-1]] = np.ascontiguousarray(leaf.to_flax(arrays[name]))
+        node[leaf.path[-1]] = np.array(leaf.to_flax(arrays[name]), order="C")  # always a copy
     return variables
 
 
@@ -109,7 +116,7 @@ def to_torch(model: nn.Module, variables: Mapping[str, Any]) -> StateDict:
 
     Returns:
         NumPy arrays by torch's names, in torch's order and shapes, bit for bit what went in.
-        ``torch.from_numpy`` takes them as they are.
+        ``torch.from_numpy`` takes them as they are, but for bfloat16, which it does not know.
 
     Raises: as ``from_torch`` does, with the paths of ``variables``.
     """
@@ -119,7 +126,7 @@ def to_torch(model: nn.Module, variables: Mapping[str, Any]) -> StateDict:
     _check(f"these variables are not those of {type(model).__name__}",
            {path: leaf.kernel_shape for path, leaf in expected.items()}, arrays)  # fmt: skip
     return {
-        leaf.name: np.ascontiguousarray(leaf.to_torch(arrays[path]))
+        leaf.name: np.array(leaf.to_torch(arrays[path]), order="C")  # always a copy
         for path, leaf in expected.items()
     }
 
@@ -178,7 +185,7 @@ def save(
     path = Path(path)
     write = _format(path)[1]
     # safetensors saves the buffer of a strided array as if it were contiguous, without a word.
-    arrays = {name: np.ascontiguousarray(_as_numpy(value)) for name, value in state_dict.items()}
+    arrays = {name: np.asarray(_as_numpy(value), order="C") for name, value in state_dict.items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -219,7 +226,10 @@ def _load_npz(path: Path) -> StateDict:
 
 
 def _save_npz(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
-    np.savez(file, **arrays)  # type: ignore[arg-type]
+    with zipfile.ZipFile(file, "w") as archive:  # np.savez cannot have an array named "file"
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 FORMATS: dict[str, tuple[Callable[..., StateDict], Callable[..., None]]] = {

@@ -6,6 +6,7 @@ Steps run in compiled chunks (``flaxnets.step``), so that Python has work only o
 
 import functools
 import math
+import numbers
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from flaxnets.evaluation import (
     Examples,
@@ -22,6 +24,7 @@ from flaxnets.evaluation import (
     apply,
     are_classes,
     evaluate,
+    mode,
     normalise,
     own_loss,
     predict,
@@ -72,14 +75,26 @@ class Config:
         offences = [
             f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}"
             for name in counts
-            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1)
+            if not (_is_whole(getattr(self, name)) and getattr(self, name) >= 1)
         ]
-        if not (0 < self.learning_rate < math.inf):
-            offences.append(f"learning_rate must be positive and finite, got {self.learning_rate}")
-        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**32):
+        if not _is_rate(self.learning_rate):
+            offences.append(
+                "learning_rate must be positive and finite, in single precision too, "
+                f"got {self.learning_rate!r}"
+            )
+        if not (_is_whole(self.seed) and 0 <= self.seed < 2**32):
             offences.append(f"seed must be a whole number in [0, 2**32), got {self.seed!r}")
         if offences:
             raise ValueError("; ".join(offences))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_rate(value: Any) -> bool:
+    limits = np.finfo(np.float32)
+    return isinstance(value, numbers.Real) and bool(limits.tiny <= float(value) <= limits.max)
 
 
 class Metrics(NamedTuple):
@@ -194,7 +209,7 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 
 @functools.partial(jax.jit, static_argnames="model")
 def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
-    return dict(model.init(key, normalise(images)))
+    return dict(model.init(key, normalise(images), **mode(model, False)))
 
 
 def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: Examples) -> None:
@@ -209,7 +224,8 @@ def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: Examples
                 f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
             )
         classes = outputs.shape[-1]
-        if are_classes(labels, outputs) and (labels.min() < 0 or labels.max() >= classes):
+        own = loss is getattr(model, "loss", None)  # another may have a use for other labels
+        if own and are_classes(labels, outputs) and (labels.min() < 0 or labels.max() >= classes):
             raise ValueError(
                 f"labels run from {labels.min()} to {labels.max()}, but the model has "
                 f"{classes} outputs"

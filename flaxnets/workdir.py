@@ -11,7 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-FILES = ("config.json", "metrics.jsonl", "steps.jsonl", "params.safetensors")
+FILES = ("config.json", "metrics.jsonl", "steps.jsonl", "params.safetensors",
+         "learning_curves.png", "confusion_matrix.png", "mistakes.png")  # fmt: skip
 
 
 def check(path: str | Path | None) -> None:

@@ -129,12 +129,16 @@ BAD = [
     (("--dataset", "cifar"), "invalid choice: 'cifar'"),
     (("--device", "abacus"), "no device 'abacus' here: JAX found cpu:0"),
     (("--device", "cpu:99"), "no device 'cpu:99' here"),
+    (("--device", "cpu:-1"), "no device 'cpu:-1' here"),
+    (("--device", ""), "no device '' here"),
+    (("--save-model", "/proc/net.npz"), "--save-model /proc/net.npz: cannot write there"),
+    (("--workdir", "pictures"), "pictures holds a run already"),
     (("--epochs", "0"), "epochs must be a whole number of at least 1, got 0"),
     (("--epochs", "many"), "invalid int value: 'many'"),
     (("--batch-size", "-3"), "batch_size must be a whole number of at least 1, got -3"),
     (("--test-batch-size", "0"), "test_batch_size must be"),
     (("--log-interval", "0"), "log_interval must be"),
-    (("--lr", "0"), "learning_rate must be positive and finite, got 0.0"),
+    (("--lr", "0"), "learning_rate must be positive and finite, in single precision too, got 0.0"),
     (("--lr", "-1"), "got -1.0"),
     (("--lr", "nan"), "got nan"),
     (("--seed", "-1"), "seed must be"),
@@ -164,6 +168,8 @@ def traps(tmp_path_factory):
     (root / "old").mkdir()
     (root / "old/config.json").write_text("precious")
     (root / "folder.npz").mkdir()
+    (root / "pictures").mkdir()
+    (root / "pictures/mistakes.png").write_text("precious")
     (idx_folder(root / "missing") / "t10k-labels-idx1-ubyte").unlink()
     for name in ("short", "foreign", "counts"):
         idx_folder(root / name)
@@ -222,7 +228,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_earlier_files_whole(tmp_path
     assert re.fullmatch(r"flaxnets train: error: .*File too large.*\n", err)
     assert (tmp_path / "net.npz").read_text() == "precious"
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        "config.json", "metrics.jsonl", "steps.jsonl",
+        "config.json", "steps.jsonl",
     }  # fmt: skip
 
 

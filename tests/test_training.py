@@ -180,6 +180,17 @@ def test_any_linen_module_trains_on_ones_own_arrays_with_any_loss():
     np.testing.assert_allclose(kernel[:, 0], [1, -2, 3], atol=0.05)
 
 
+def test_a_module_whose_train_has_no_default_is_trained():
+    class Strict(nn.Module):
+        @nn.compact
+        def __call__(self, x, train):
+            return nn.Dropout(0.5, deterministic=not train)(Tiny()(x))
+
+    loss = optax.softmax_cross_entropy_with_integer_labels
+    (epoch,) = training.fit(Strict(), small(), Config(epochs=np.int64(1)), loss=loss)
+    assert np.isfinite(epoch.metrics.test_loss)
+
+
 def test_whole_numbers_that_are_no_classes_give_no_accuracy():
     class Logit(nn.Module):
         @nn.compact
@@ -244,7 +255,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where():
     [
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
         ({"batch_size": 1.5}, "batch_size must be a whole number"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite, got nan"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite.*got nan"),
+        ({"learning_rate": 1e-50}, "in single precision too, got 1e-50"),
+        ({"learning_rate": 1e39}, "in single precision too, got 1e[+]39"),
+        ({"learning_rate": "1"}, "got '1'"),
+        ({"epochs": True}, "epochs must be a whole number"),
         ({"learning_rate": -1}, "got -1"),
         ({"seed": -1}, r"seed must be a whole number in \[0, 2\*\*32\), got -1"),
         ({"epochs": 0, "log_interval": 0}, "epochs.*; log_interval"),
@@ -262,7 +277,12 @@ def test_what_does_not_fit_together_is_refused_before_training():
         (Tiny(), (images, labels), None, "Tiny has no loss of its own"),
         (Tiny(), (images, labels[:-1]), ce, "100 images and 99 labels"),
         (Tiny(), (images[:0], labels[:0]), ce, "0 images and 0 labels"),
-        (Tiny(5), (images, labels), ce, "labels run from 0 to 9, but the model has 5 outputs"),
+        (
+            flaxnets.MLP(num_classes=5),
+            (images, labels),
+            None,
+            "labels run from 0 to 9, but the model has 5",
+        ),
         (Tiny(), (images, labels), lambda out, y: ce(out, y).mean(), r"one value an example"),
         (_BatchNorm(), (images, labels), ce, r"only params, got \['batch_stats', 'params'\]"),
     ]

@@ -11,6 +11,8 @@ examples:
 
 import argparse
 import os
+import re
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
     with bad_input():
         device, config = _find_device(options.device), _config(options)
-        _check_save_model(options.save_model)
+        _check_save_model(options.save_model, options.workdir)
         workdir.check(options.workdir)
         splits = data.load(options.dataset, options.data_dir)
         if options.dry_run:
@@ -93,7 +95,10 @@ def run(options: argparse.Namespace) -> int:
         with jax.default_device(device):
             accuracy = _train(options, MODELS[options.model](), splits, config, folder)
     except KeyboardInterrupt:
-        print(f"\ninterrupted: {folder} holds the run up to its last whole epoch")
+        saved = (folder / "params.safetensors").exists()
+        print(
+            f"\ninterrupted: {folder} holds", "the last whole epoch" if saved else "no weights yet"
+        )
         return 130
     print(f"test accuracy: {100 * accuracy:.2f} %")
     return 0
@@ -114,28 +119,41 @@ def _config(options: argparse.Namespace) -> training.Config:
 def _find_device(name: str | None) -> "jax.Device":
     import jax
 
-    if name is None:
-        return jax.devices()[0]
-    platform, _, index = name.partition(":")
     try:
-        return jax.devices(platform)[int(index or 0)]
-    except (RuntimeError, ValueError, IndexError) as error:
-        found = ", ".join(f"{device.platform}:{device.id}" for device in jax.devices())
-        raise ValueError(f"no device {name!r} here: JAX found {found}") from error
+        found = jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"JAX finds no device; is JAX_PLATFORMS right? ({error})") from error
+    if name is None:
+        return found[0]
+    match = re.fullmatch(r"([a-z]+)(?::(\d+))?", name)
+    try:
+        if match:
+            return jax.devices(match[1])[int(match[2] or 0)]
+    except (RuntimeError, AssertionError, IndexError):
+        pass  # said below
+    names = ", ".join(f"{device.platform}:{device.id}" for device in found)
+    raise ValueError(f"no device {name!r} here: JAX found {names}")
 
 
 def _describe(device: "jax.Device") -> str:
     return f"{os.cpu_count()} cores" if device.platform == "cpu" else device.device_kind
 
 
-def _check_save_model(path: str | None) -> None:
+def _check_save_model(path: str | None, folder: str | None) -> None:
     if path is None:
         return
     interop.check_path(path)
     if Path(path).is_dir():
         raise ValueError(f"--save-model {path} is a folder; it must be a file, new or not")
-    if not Path(path).parent.is_dir():
-        raise ValueError(f"--save-model {path}: there is no folder {Path(path).parent}")
+    parent = Path(path).parent
+    if folder and parent == Path(folder) and not parent.exists():
+        return  # the run will make it
+    if not parent.is_dir():
+        raise ValueError(f"--save-model {path}: there is no folder {parent}")
+    try:
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise ValueError(f"--save-model {path}: cannot write there ({error.strerror})") from error
 
 
 def _dry_run(splits: Splits, config: training.Config) -> tuple[Splits, training.Config]:
@@ -160,8 +178,8 @@ def _train(
             if chunk.metrics:
                 history.append(chunk.metrics)
                 parameters = interop.to_torch(model, chunk.state.variables)
-                workdir.append(folder, "metrics.jsonl", chunk.metrics._asdict())
                 interop.save(folder / "params.safetensors", parameters, {"model": options.model})
+                workdir.append(folder, "metrics.jsonl", chunk.metrics._asdict())
             progress.show(chunk)
     if options.plot:
         outputs = training.predict(model, chunk.state.variables, splits.test.images)
