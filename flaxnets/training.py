@@ -93,8 +93,8 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_rate(value: Any) -> bool:
-    limits = np.finfo(np.float32)
-    return isinstance(value, numbers.Real) and bool(limits.tiny <= float(value) <= limits.max)
+    low, high = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+    return isinstance(value, numbers.Real) and low <= float(value) <= high
 
 
 class Metrics(NamedTuple):
