@@ -224,7 +224,7 @@ def _check(model: nn.Module, loss: Loss, variables: Variables, *splits: Examples
                 f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
             )
         classes = outputs.shape[-1]
-        own = loss is getattr(model, "loss", None)  # another may have a use for other labels
+        own = loss == getattr(model, "loss", None)  # another may have a use for other labels
         if own and are_classes(labels, outputs) and (labels.min() < 0 or labels.max() >= classes):
             raise ValueError(
                 f"labels run from {labels.min()} to {labels.max()}, but the model has "

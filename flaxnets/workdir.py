@@ -1,7 +1,8 @@
 """The folder that a run is written to.
 
 ``config.json``, ``metrics.jsonl`` (a row an epoch), ``steps.jsonl`` (a row a report) and
-``params.safetensors`` (torch's names and layout; rewritten whole at each epoch's end).
+``params.safetensors`` (torch's names and layout; rewritten whole at each epoch's end); with
+``--plot`` three pictures.
 """
 
 import json

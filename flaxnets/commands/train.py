@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also save the parameters here at the end, as .safetensors or .npz",
     )
     add("--plot", action="store_true", help="also draw the run, as PNGs in the workdir")
-    add("--dry-run", action="store_true", help="only one step and one test batch")  # fmt: skip
+    add("--dry-run", action="store_true", help="only one step and one test batch")
 
 
 def run(options: argparse.Namespace) -> int:
