@@ -67,7 +67,10 @@ def train_step(
 
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:
         outputs = apply(model, {"params": params}, batch.images, True, {"dropout": key})
-        loss_sum = jnp.sum(loss(outputs, batch.labels) * batch.weights)
+        losses = loss(outputs, batch.labels)
+        # in single precision at least: 64 losses do not add up in bfloat16's eight bits
+        dtype = jnp.promote_types(losses.dtype, jnp.float32)
+        loss_sum = jnp.sum(losses.astype(dtype) * batch.weights)
         return loss_sum / jnp.sum(batch.weights), loss_sum
 
     gradients, loss_sum = jax.grad(objective, has_aux=True)(state.params)

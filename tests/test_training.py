@@ -161,6 +161,18 @@ def test_every_test_example_is_counted_whatever_the_batch_size(batch_size):
     np.testing.assert_allclose(loss, model.loss(outputs, test.labels).mean(), rtol=1e-5)
 
 
+def test_half_precision_losses_are_added_up_in_single():
+    labels = np.ones(300, np.float32)
+    splits = ((labels[:, None], labels),) * 2
+
+    def loss(outputs, labels):
+        return (labels + 0 * outputs[:, 0]).astype(jnp.bfloat16)  # ones: 300 needs nine bits
+
+    config = Config(epochs=1, batch_size=299)
+    (chunk,) = training.chunks(Tiny(1), splits, config, loss=loss)
+    assert chunk.train_loss == 1
+
+
 def test_images_are_normalised_to_what_torchvisions_to_tensor_gives():
     levels = np.arange(256, dtype=np.uint8)
     ours = jax.jit(evaluation.normalise)(levels)
