@@ -77,7 +77,6 @@ def refused(folder, message, name="mnist"):
 
 def test_what_is_not_a_dataset_or_a_folder_is_refused(tmp_path):
     refused(None, "unknown dataset 'cifar': choose from digits, mnist, fashion_mnist", "cifar")
-    refused(None, "fashion_mnist needs a data folder", "fashion_mnist")
     refused(tmp_path, "digits come with scikit-learn", "digits")
     refused(tmp_path / "x", "x: no such folder")
     refused(tmp_path, "holds no IDX files such as .*, nor does mnist/ or MNIST/raw/ in it")

@@ -13,7 +13,12 @@ PACKAGE = Path(flaxnets.__file__).parent
 MAY_IMPORT = {
     "convolution": set(),
     "interop": set(),
-    "data": set(),
+    "data.__init__": {"data"},
+    "data.splits": set(),
+    "data.digits": {"data"},
+    "data.idx": {"data"},
+    "data.tfds": {"data"},
+    "data.tfds_builder": {"data"},
     "evaluation": set(),
     "step": {"evaluation"},
     "training": {"evaluation", "step"},

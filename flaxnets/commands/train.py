@@ -36,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-dir",
         metavar="DIR",
         help="the folder of the dataset's IDX files, plain or .gz, or one that holds it under "
-        "the dataset's name or as MNIST/raw, FashionMNIST/raw",
+        "the dataset's name or as MNIST/raw, FashionMNIST/raw; without it, TensorFlow Datasets "
+        "downloads mnist and fashion_mnist",
+    )
+    add(
+        "--tfds-dir",
+        metavar="DIR",
+        help="the folder of TensorFlow Datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
     add("--epochs", type=int, metavar="N", help="default: 15 on digits, 5 on the others")
     add("--batch-size", type=int, default=64, metavar="N", help="default: 64")
@@ -83,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         device, config = _find_device(options.device), _config(options)
         _check_save_model(options.save_model, options.workdir)
         workdir.check(options.workdir)
-        splits = data.load(options.dataset, options.data_dir)
+        splits = data.load(options.dataset, options.data_dir, options.tfds_dir)
         if options.dry_run:
             splits, config = _dry_run(splits, config)
         name = f"{options.model}-{options.dataset}"

@@ -1,85 +1,25 @@
-"""The datasets: MNIST and Fashion-MNIST from folders of IDX files, and scikit-learn's digits."""
+"""IDX, the format of the official files of MNIST and Fashion-MNIST, plain or gzip-compressed."""
 
 import gzip
 import os
 import zlib
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 import numpy as np
 
-FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-           "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")  # fmt: skip
-DIGITS = tuple("0123456789")
-CLASSES = {"digits": DIGITS, "mnist": DIGITS, "fashion_mnist": FASHION}
-"""The datasets, and the names of their classes in the order of the labels."""
+from flaxnets.data.splits import Split, Splits
 
 FOLDERS = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw"}  # torchvision's
+KINDS = {"images": 3, "labels": 1}  # the number of axes, which the name and the header both give
 SIDE = 28
 BLOCK = 1 << 20
 
 
-class Split(NamedTuple):
-    """Examples: images (N, 28, 28) uint8, labels (N,) int32 in [0, 10)."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class Splits(NamedTuple):
-    """What a network is trained on, and what it is tested on."""
-
-    train: Split
-    test: Split
-
-
-def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Splits:
-    """Load a dataset.
-
-    Args:
-        name: ``"digits"``, scikit-learn's handwritten digits, scaled from 8 x 8 to 28 x 28 and
-            split into 1,437 and 360 examples, stratified and always the same: it comes with
-            scikit-learn and needs no network. ``"mnist"`` or ``"fashion_mnist"``, 60,000 and
-            10,000 examples.
-        data_dir: for those two, the folder of their four IDX files, plain or ``.gz``; or one that
-            holds such a folder under the dataset's name or torchvision's (``MNIST/raw``).
-
-    Returns:
-        ``.train`` and ``.test``, each with images (N, 28, 28) uint8 and labels (N,) int32.
-
-    Raises:
-        ValueError: for an unknown name, a ``data_dir`` that is missing or out of place, a file
-            that is not the IDX file that it should be.
-        OSError: if a file is missing or cannot be read.
-    """
-    if name not in CLASSES:
-        raise ValueError(f"unknown dataset {name!r}: choose from {', '.join(CLASSES)}")
-    if name == "digits":
-        if data_dir is not None:
-            raise ValueError("digits come with scikit-learn: leave out the data folder")
-        return _digits()
-    if data_dir is None:
-        raise ValueError(
-            f"{name} needs a data folder, the one that holds its four IDX files "
-            "(train-images-idx3-ubyte.gz, ...); the dataset 'digits' needs none"
-        )
+def load(name: str, data_dir: str | os.PathLike[str]) -> Splits:
+    """The dataset in a folder, or in one below it: see ``flaxnets.data.load``."""
     folder = _find_folder(name, Path(data_dir))
     return Splits(_read_split(folder, "train"), _read_split(folder, "t10k"))
-
-
-def _digits() -> Splits:
-    from scipy.ndimage import zoom
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    images, labels = load_digits(return_X_y=True)
-    images = images.reshape(-1, 8, 8) * (255 / 16)
-    images = zoom(images, (1, 3, 3), order=1, mode="nearest", grid_mode=True)  # bilinear
-    images = np.pad(np.rint(images).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
-    train, test, train_labels, test_labels = train_test_split(
-        images, labels.astype(np.int32), test_size=360, stratify=labels, random_state=42
-    )
-    return Splits(Split(train, train_labels), Split(test, test_labels))
 
 
 def _find_folder(name: str, data_dir: Path) -> Path:
@@ -95,10 +35,6 @@ def _find_folder(name: str, data_dir: Path) -> Path:
     )
 
 
-# The two kinds of files: the number of axes, which the name and the header both give.
-KINDS = {"images": 3, "labels": 1}
-
-
 def _path(folder: Path, split: str, kind: str) -> Path | None:
     plain = folder / f"{split}-{kind}-idx{KINDS[kind]}-ubyte"
     candidates = (plain, plain.with_name(plain.name + ".gz"))
@@ -106,7 +42,7 @@ def _path(folder: Path, split: str, kind: str) -> Path | None:
 
 
 def _read_split(folder: Path, split: str) -> Split:
-    images, labels = (_read(folder, split, kind) for kind in KINDS)
+    images, labels = (read(_present(folder, split, kind), kind) for kind in KINDS)
     if len(images) != len(labels):
         raise ValueError(
             f"{folder}: {split} has {len(images)} images but {len(labels)} labels; "
@@ -117,12 +53,17 @@ def _read_split(folder: Path, split: str) -> Split:
     return Split(images, labels.astype(np.int32))
 
 
-def _read(folder: Path, split: str, kind: str) -> np.ndarray:
+def _present(folder: Path, split: str, kind: str) -> Path:
     path = _path(folder, split, kind)
     if path is None:
         raise FileNotFoundError(
             f"{folder}: {split}-{kind}-idx{KINDS[kind]}-ubyte is missing, plain or .gz"
         )
+    return path
+
+
+def read(path: Path, kind: str) -> np.ndarray:
+    """One file of ``"images"``, (N, 28, 28), or ``"labels"``, (N,): uint8."""
     try:
         with _open(path) as file:
             shape = _read_header(path, file.read(4 + 4 * KINDS[kind]), kind)

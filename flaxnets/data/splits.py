@@ -1,0 +1,25 @@
+"""What every dataset is loaded as, and what its classes are called."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIGITS = tuple("0123456789")
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+           "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")  # fmt: skip
+CLASSES = {"digits": DIGITS, "mnist": DIGITS, "fashion_mnist": FASHION}
+"""The datasets, and the names of their classes in the order of the labels."""
+
+
+class Split(NamedTuple):
+    """Examples: images (N, 28, 28) uint8, labels (N,) int32 in [0, 10)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Splits(NamedTuple):
+    """What a network is trained on, and what it is tested on."""
+
+    train: Split
+    test: Split
