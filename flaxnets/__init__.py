@@ -1,7 +1,22 @@
 """The networks of the PyTorch tutorials in JAX and Flax linen."""
 
 from flaxnets import data, interop, layers, models, training
+from flaxnets.interop import named_parameters
 from flaxnets.models import CNN, MLP, MODELS, SoftmaxMLP
+from flaxnets.saving import load, save
 
 __version__ = "0.1.0"
-__all__ = ["CNN", "MLP", "MODELS", "SoftmaxMLP", "data", "interop", "layers", "models", "training"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "MODELS",
+    "SoftmaxMLP",
+    "data",
+    "interop",
+    "layers",
+    "load",
+    "models",
+    "named_parameters",
+    "save",
+    "training",
+]

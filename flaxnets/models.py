@@ -30,6 +30,7 @@ class CNN(Module):
         num_classes: the number of outputs.
         channels: the outputs of conv1 and conv2.
         hidden: the outputs of fc1.
+        convolution: how convolutions are computed: see ``flaxnets.convolution.conv2d``.
         dtype: the dtype of the computation. By default that of the images and the parameters
             together, float32 at least.
         param_dtype: the dtype that parameters are created in.
@@ -42,15 +43,17 @@ class CNN(Module):
     num_classes: int = 10
     channels: tuple[int, int] = (32, 64)
     hidden: int = 128
+    convolution: str | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 
     def setup(self) -> None:
         dtypes = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        convolutional = {"implementation": self.convolution, **dtypes}
         first, second = self.channels
         maps = (12, 12, second)  # 28 x 28, less 2 by each convolution, halved by the pooling
-        self.conv1 = Conv2d(1, first, 3, 1, **dtypes)
-        self.conv2 = Conv2d(first, second, 3, 1, **dtypes)
+        self.conv1 = Conv2d(1, first, 3, 1, **convolutional)
+        self.conv2 = Conv2d(first, second, 3, 1, **convolutional)
         self.dropout1 = Dropout2d(0.25)
         self.dropout2 = Dropout2d(0.5)
         self.fc1 = Linear(12 * 12 * second, self.hidden, flattened_from=maps, **dtypes)

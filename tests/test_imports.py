@@ -12,7 +12,10 @@ import flaxnets
 PACKAGE = Path(flaxnets.__file__).parent
 MAY_IMPORT = {
     "convolution": set(),
-    "interop": set(),
+    "interop.__init__": {"interop"},
+    "interop.layouts": set(),
+    "interop.files": {"interop"},
+    "saving": {"interop", "models"},
     "data.__init__": {"data"},
     "data.splits": set(),
     "data.digits": {"data"},
@@ -27,7 +30,7 @@ MAY_IMPORT = {
     "workdir": set(),
     "layers": {"convolution", "module"},
     "models": {"layers"},
-    "__init__": {"models", "layers", "interop", "data", "training"},
+    "__init__": {"models", "layers", "interop", "data", "saving", "training"},
     "parity.__init__": set(),
     "parity.reference": set(),
 }

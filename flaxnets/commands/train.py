@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flaxnets import data, interop, plots, training, workdir
+from flaxnets import data, interop, plots, saving, training, workdir
 from flaxnets.commands import bad_input
 from flaxnets.commands.progress import Progress
 from flaxnets.data import Split, Splits
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         with jax.default_device(device):
             accuracy = _train(options, MODELS[options.model](), splits, config, folder)
     except KeyboardInterrupt:
-        saved = (folder / "params.safetensors").exists()
+        saved = (folder / saving.PARAMS).exists()
         print(
             f"\ninterrupted: {folder} holds", "the last whole epoch" if saved else "no weights yet"
         )
@@ -177,22 +177,21 @@ def _train(
 ) -> float:
     """Train, write everything, and return the test accuracy."""
     steps = training.steps_per_epoch(len(splits.train.labels), config.batch_size)
-    history, parameters = [], {}
+    history, dataset = [], options.dataset
     with Progress(config.epochs, steps) as progress:
         for chunk in training.chunks(model, splits, config):
             workdir.append(folder, "steps.jsonl", steps_row(chunk))
             if chunk.metrics:
                 history.append(chunk.metrics)
-                parameters = interop.to_torch(model, chunk.state.variables)
-                interop.save(folder / "params.safetensors", parameters, {"model": options.model})
+                saving.save(folder / saving.PARAMS, model, chunk.state.variables, dataset=dataset)
                 workdir.append(folder, "metrics.jsonl", chunk.metrics._asdict())
             progress.show(chunk)
     if options.plot:
         outputs = training.predict(model, chunk.state.variables, splits.test.images)
-        classes = data.CLASSES[options.dataset]
+        classes = data.CLASSES[dataset]
         plots.draw_run(folder, history, splits.test, model.probabilities(outputs), classes)
     if options.save_model:
-        interop.save(options.save_model, parameters, {"model": options.model})
+        saving.save(options.save_model, model, chunk.state.variables, dataset=dataset)
     return history[-1].test_accuracy
 
 

@@ -5,6 +5,7 @@ images are kept beside it, so that later it loads in a fraction of a second, wit
 """
 
 import contextlib
+import importlib.util
 import io
 import os
 import zipfile
@@ -76,7 +77,9 @@ def _prepare(name: str, folder: Path, manual_dir: Path | None) -> Any:
 
     builder = tfds_builder.BUILDERS[name](data_dir=folder)
     if not builder.data_path.exists():
-        builder = tfds_builder.BUILDERS[name](data_dir=folder, file_format="array_record")
+        # tfds.load, which needs TensorFlow, opens only TFRecord; all else opens ArrayRecord.
+        form = "tfrecord" if importlib.util.find_spec("tensorflow") else "array_record"
+        builder = tfds_builder.BUILDERS[name](data_dir=folder, file_format=form)
         try:
             tfds_builder.prepare(builder, manual_dir)
         except (ConnectionError, ValueError) as error:

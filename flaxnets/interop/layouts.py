@@ -1,14 +1,7 @@
-"""Weights to and from PyTorch: the layout rules, and the files.
+"""The layout rules: torch's ``state_dict`` <-> the variables of a model."""
 
-A ``state_dict`` here is what torch calls so, with NumPy arrays: torch's names, shapes and order.
-"""
-
-import os
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -99,7 +92,7 @@ def from_torch(model: nn.Module, state_dict: Mapping[str, Any]) -> dict[str, Any
         TypeError: for a model that is not built from flaxnets' layers.
     """
     expected = {leaf.name: leaf for leaf in leaves(model)}
-    arrays = {name: _as_numpy(value) for name, value in state_dict.items()}
+    arrays = {name: as_numpy(value) for name, value in state_dict.items()}
     _check(f"this state_dict does not fit {type(model).__name__}",
            {name: leaf.shape for name, leaf in expected.items()}, arrays)  # fmt: skip
     variables: dict[str, Any] = {}
@@ -131,6 +124,19 @@ def to_torch(model: nn.Module, variables: Mapping[str, Any]) -> StateDict:
     }
 
 
+def named_parameters(
+    model: nn.Module, variables: Mapping[str, Any]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """What torch's ``model.named_parameters()`` gives for the twin: its names, order and shapes.
+
+    Yields:
+        Pairs of a name, as ``"conv1.weight"``, and a NumPy array, a copy, in torch's layout.
+
+    Raises: as ``to_torch`` does.
+    """
+    yield from to_torch(model, variables).items()
+
+
 def _check(what: str, expected: Mapping[str, tuple[int, ...]], given: StateDict) -> None:
     offences = [f"missing {name}" for name in expected if name not in given]
     offences += [f"unexpected {name}" for name in given if name not in expected]
@@ -143,107 +149,11 @@ def _check(what: str, expected: Mapping[str, tuple[int, ...]], given: StateDict)
         raise ValueError(f"{what}: " + "; ".join(offences))
 
 
-def _as_numpy(value: Any) -> np.ndarray:
+def as_numpy(value: Any) -> np.ndarray:
+    """An array or a torch tensor as a NumPy array of the same dtype."""
     if not hasattr(value, "detach"):
         return np.asarray(value)
     tensor = value.detach().cpu()  # a torch tensor, without importing torch
     if str(tensor.dtype) == "torch.bfloat16":  # which torch itself does not hand to NumPy
         return tensor.view(dtype=tensor.short().dtype).numpy().view(ml_dtypes.bfloat16)
     return tensor.numpy()
-
-
-def load(path: str | os.PathLike[str]) -> StateDict:
-    """Read a ``state_dict`` from a .safetensors or .npz file.
-
-    Raises:
-        ValueError: for another suffix, or a file that is not what its suffix says.
-        OSError: if it cannot be read.
-    """
-    path = Path(path)
-    read = _format(path)[0]
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    return read(path)
-
-
-def save(
-    path: str | os.PathLike[str],
-    state_dict: Mapping[str, Any],
-    metadata: dict[str, str] | None = None,
-) -> None:
-    """Write a ``state_dict`` to a .safetensors or .npz file, whole or not at all.
-
-    Args:
-        path: the file. One that is there is replaced once the new one is complete.
-        state_dict: arrays or torch tensors by name.
-        metadata: text to keep with them (.safetensors only; elsewhere it is left out).
-
-    Raises:
-        ValueError: for another suffix.
-        OSError: if it cannot be written; a file that was there is as it was.
-    """
-    path = Path(path)
-    write = _format(path)[1]
-    # safetensors saves the buffer of a strided array as if it were contiguous, without a word.
-    arrays = {name: np.asarray(_as_numpy(value), order="C") for name, value in state_dict.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            write(file, arrays, metadata)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _load_safetensors(path: Path) -> StateDict:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a whole safetensors file ({error})") from error
-
-
-def _save_safetensors(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
-    from safetensors.numpy import save
-
-    file.write(save(arrays, metadata))
-
-
-def _load_npz(path: Path) -> StateDict:
-    try:
-        with path.open("rb") as stream:  # np.load(path) leaves it open when it fails
-            file = np.load(stream, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ValueError("it holds a single array without a name")
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: not a whole .npz file of arrays ({error})") from error
-    # NumPy has no bfloat16 of its own, and stores it as two bytes of unknown meaning.
-    return {n: a.view(ml_dtypes.bfloat16) if a.dtype == "V2" else a for n, a in arrays.items()}
-
-
-def _save_npz(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
-    with zipfile.ZipFile(file, "w") as archive:  # np.savez cannot have an array named "file"
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-
-
-FORMATS: dict[str, tuple[Callable[..., StateDict], Callable[..., None]]] = {
-    ".safetensors": (_load_safetensors, _save_safetensors),
-    ".npz": (_load_npz, _save_npz),
-}
-
-
-def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError unless ``load`` and ``save`` know the file's suffix."""
-    _format(Path(path))
-
-
-def _format(path: Path) -> tuple[Callable[..., StateDict], Callable[..., None]]:
-    if path.suffix not in FORMATS:
-        raise ValueError(f"{path}: the suffix must be one of {', '.join(FORMATS)}")
-    return FORMATS[path.suffix]

@@ -1,0 +1,150 @@
+"""Files of weights: .safetensors and .npz."""
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from flaxnets.interop.layouts import StateDict, as_numpy
+
+
+def load(path: str | os.PathLike[str]) -> StateDict:
+    """Read a ``state_dict`` from a .safetensors or .npz file.
+
+    Raises:
+        ValueError: for another suffix, or a file that is not what its suffix says.
+        OSError: if it cannot be read.
+    """
+    return _existing(path).load(Path(path))
+
+
+def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The text that ``save`` has kept with a ``state_dict``; {} if there is none.
+
+    Raises: as ``load`` does.
+    """
+    return _existing(path).metadata(Path(path))
+
+
+def _existing(path: str | os.PathLike[str]) -> "Format":
+    found = _format(Path(path))
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    return found
+
+
+def save(
+    path: str | os.PathLike[str],
+    state_dict: Mapping[str, Any],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write a ``state_dict`` to a .safetensors or .npz file, whole or not at all.
+
+    Args:
+        path: the file. One that is there is replaced once the new one is complete.
+        state_dict: arrays or torch tensors by name.
+        metadata: text to keep with them, in a .npz file as the comment of the archive.
+
+    Raises:
+        ValueError: for another suffix.
+        OSError: if it cannot be written; a file that was there is as it was.
+    """
+    path = Path(path)
+    write = _format(path).save
+    # safetensors saves the buffer of a strided array as if it were contiguous, without a word.
+    arrays = {name: np.asarray(as_numpy(value), order="C") for name, value in state_dict.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            write(file, arrays, metadata)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _load_safetensors(path: Path) -> StateDict:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({error})") from error
+
+
+def _save_safetensors(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
+    from safetensors.numpy import save
+
+    file.write(save(arrays, metadata))
+
+
+def _metadata_safetensors(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({error})") from error
+
+
+def _load_npz(path: Path) -> StateDict:
+    try:
+        with path.open("rb") as stream:  # np.load(path) leaves it open when it fails
+            file = np.load(stream, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it holds a single array without a name")
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: not a whole .npz file of arrays ({error})") from error
+    # NumPy has no bfloat16 of its own, and stores it as two bytes of unknown meaning.
+    return {n: a.view(ml_dtypes.bfloat16) if a.dtype == "V2" else a for n, a in arrays.items()}
+
+
+def _save_npz(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
+    with zipfile.ZipFile(file, "w") as archive:  # np.savez cannot have an array named "file"
+        archive.comment = json.dumps(metadata or {}).encode()
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _metadata_npz(path: Path) -> dict[str, str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = json.loads(archive.comment or b"{}")
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: its metadata cannot be read ({error})") from error
+    return {str(key): str(value) for key, value in dict(found).items()}
+
+
+class Format(NamedTuple):
+    """How one kind of file is read and written."""
+
+    load: Callable[[Path], StateDict]
+    save: Callable[[IO[bytes], StateDict, dict[str, str] | None], None]
+    metadata: Callable[[Path], dict[str, str]]
+
+
+FORMATS = {
+    ".safetensors": Format(_load_safetensors, _save_safetensors, _metadata_safetensors),
+    ".npz": Format(_load_npz, _save_npz, _metadata_npz),
+}
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError unless ``load`` and ``save`` know the file's suffix."""
+    _format(Path(path))
+
+
+def _format(path: Path) -> Format:
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: the suffix must be one of {', '.join(FORMATS)}")
+    return FORMATS[path.suffix]
