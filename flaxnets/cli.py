@@ -11,7 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from flaxnets import __version__
-from flaxnets.commands import BadInput, train
+from flaxnets.commands import BadInput, predict, summary, train
+
+COMMANDS = {"train": train, "predict": predict, "summary": summary}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: with status 2 on bad input, with 0 after ``--help`` and ``--version``.
     """
     parser, subparsers = _parsers()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not (hasattr(options, "images") and all(not r.startswith("-") for r in rest)):
+        subparsers[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # argparse takes no images after an option
+        options.images += rest
     try:
         return options.run(options)
     except BadInput as error:
@@ -52,7 +58,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     parser.add_argument("--version", action="version", version=f"flaxnets {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     subparsers = {}
-    for name, command in {"train": train}.items():
+    for name, command in COMMANDS.items():
         summary, _, details = (command.__doc__ or "").partition("\n")
         subparsers[name] = commands.add_parser(
             name,

@@ -37,7 +37,7 @@ def learning_curves(history: Sequence[Any]) -> "Figure":
     figure = _figure(9, 3.8)
     left, right = figure.subplots(1, 2)
     epochs = [metrics.epoch for metrics in history]
-    left.plot(epochs, [m.train_loss for m in history], "o-", label="train (dropout on)")
+    left.plot(epochs, [m.train_loss for m in history], "o-", label="train, as it was trained on")
     left.plot(epochs, [m.test_loss for m in history], "s--", label="test")
     left.set(title="Loss", xlabel="epoch", ylabel="mean loss per image")
     left.legend()
@@ -66,7 +66,8 @@ def confusion_matrix(labels: Any, predicted: Any, classes: Sequence[str]) -> "Fi
     accuracy = 100 * np.trace(counts) / counts.sum()
     axes.set(title=f"Confusion matrix, {counts.sum():,} test images, {accuracy:.2f} % right",
              xlabel="predicted class", ylabel="true class")  # fmt: skip
-    axes.set_xticks(range(k), classes, rotation=45 if max(map(len, classes)) > 2 else 0)
+    slant: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(k), classes, **(slant if max(map(len, classes)) > 2 else {}))
     axes.set_yticks(range(k), classes)
     figure.colorbar(picture, label="share of the true class", shrink=0.8)
     return figure
@@ -80,16 +81,43 @@ def mistakes(
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
     rows = max(1, -(-len(worst) // 5))
-    figure = _figure(8, 0.9 + 1.9 * rows)
-    figure.suptitle(f"The most confident of {len(wrong):,} mistakes in {len(labels):,} test images")
+    figure = _figure(8, 1.2 + 1.9 * rows)
+    figure.suptitle(
+        f"The most confident of {len(wrong):,} mistakes in {len(labels):,} test images:\n"
+        "predicted class and its probability, true class"
+    )
     for axes in figure.subplots(rows, 5, squeeze=False).flat:
         axes.axis("off")
     for axes, i in zip(figure.axes, worst, strict=False):
         axes.imshow(images[i], cmap="gray_r", vmin=0, vmax=255)
         axes.set_title(
-            f"{classes[predicted[i]]} ({100 * confidence[i]:.0f} %)\ntrue: {classes[labels[i]]}",
+            f"{classes[predicted[i]]} ({100 * confidence[i]:.1f} %)\ntrue: {classes[labels[i]]}",
             fontsize=9,
         )
+    return figure
+
+
+def seen(pairs: Sequence[Any], probabilities: Any, classes: Sequence[str]) -> "Figure":
+    """Each image as it was given, as the network saw it, and what it took it for.
+
+    Args:
+        pairs: for each image two arrays of grey levels, (H, W) and (28, 28) uint8.
+        probabilities: (N, K).
+        classes: the K names.
+    """
+    figure = _figure(9, 2.2 * len(pairs) + 0.4)
+    rows = figure.subplots(len(pairs), 3, squeeze=False)
+    for axes, pair, row in zip(rows, pairs, probabilities, strict=True):
+        for place, image in zip(axes, pair, strict=False):
+            place.imshow(image, cmap="gray", vmin=0, vmax=255)
+            place.set(xticks=[], yticks=[])
+        axes[2].barh(range(len(classes)), 100 * np.asarray(row), color="C0")
+        axes[2].set_yticks(range(len(classes)), classes, fontsize=7)
+        axes[2].invert_yaxis()
+        axes[2].set(xlim=(0, 100), title=f"{classes[int(np.argmax(row))]} ({100 * max(row):.1f} %)")
+    rows[0][0].set_title("given")
+    rows[0][1].set_title("seen by the network")
+    rows[-1][2].set_xlabel("probability (%)")
     return figure
 
 

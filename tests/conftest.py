@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from flaxnets.cli import main
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -18,3 +20,20 @@ def real_data() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory) -> Path:
+    """The folder of a run: what ``python train.py`` gives."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "--workdir", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fashion_run(real_data, tmp_path_factory) -> Path:
+    """The folder of a run: the MLP after one epoch of Fashion-MNIST."""
+    folder = tmp_path_factory.mktemp("runs") / "fashion"
+    options = ["--model", "mlp", "--dataset", "fashion_mnist", "--data-dir", str(real_data)]
+    assert main(["train", *options, "--epochs", "1", "--workdir", str(folder)]) == 0
+    return folder

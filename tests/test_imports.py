@@ -27,6 +27,9 @@ MAY_IMPORT = {
     "training": {"evaluation", "step"},
     "module": set(),
     "plots": set(),
+    "images": set(),
+    "preparation": set(),
+    "cost": {"evaluation", "step", "module"},
     "workdir": set(),
     "layers": {"convolution", "module"},
     "models": {"layers"},
@@ -35,7 +38,8 @@ MAY_IMPORT = {
     "parity.reference": set(),
 }
 # The command line may import anything; parity.* anything but the command line.
-FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress"}
+FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress",
+        "commands.predict", "commands.summary"}  # fmt: skip
 LAZY = ["torch", "tensorflow", "tensorflow_datasets", "sklearn", "orbax", "PIL", "matplotlib"]
 
 

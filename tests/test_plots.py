@@ -41,8 +41,8 @@ def test_mistakes_come_most_confident_first_with_their_names():
     probabilities = np.array([[0.9, 0.1, 0], [0.6, 0.4, 0], [0.1, 0.2, 0.7], [0, 0.2, 0.8]])
     figure = plots.mistakes(images, labels, probabilities, CLASSES)
     first, second, third = figure.axes[:3]
-    assert first.get_title() == "two (80 %)\ntrue: zero"
-    assert second.get_title() == "zero (60 %)\ntrue: one"
+    assert first.get_title() == "two (80.0 %)\ntrue: zero"
+    assert second.get_title() == "zero (60.0 %)\ntrue: one"
     np.testing.assert_array_equal(first.images[0].get_array(), images[3])
     assert not third.images
     assert "2 mistakes in 4 test images" in figure.get_suptitle()

@@ -12,13 +12,12 @@ examples:
 import argparse
 import os
 import re
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flaxnets import data, interop, plots, saving, training, workdir
-from flaxnets.commands import bad_input
+from flaxnets.commands import bad_input, check_writable
 from flaxnets.commands.progress import Progress
 from flaxnets.data import Split, Splits
 from flaxnets.models import MODELS
@@ -149,17 +148,10 @@ def _check_save_model(path: str | None, folder: str | None) -> None:
     if path is None:
         return
     interop.check_path(path)
-    if Path(path).is_dir():
-        raise ValueError(f"--save-model {path} is a folder; it must be a file, new or not")
     parent = Path(path).parent
     if folder and parent == Path(folder) and not parent.exists():
         return  # the run will make it
-    if not parent.is_dir():
-        raise ValueError(f"--save-model {path}: there is no folder {parent}")
-    try:
-        tempfile.TemporaryFile(dir=parent).close()
-    except OSError as error:
-        raise ValueError(f"--save-model {path}: cannot write there ({error.strerror})") from error
+    check_writable("--save-model", path)
 
 
 def _dry_run(splits: Splits, config: training.Config) -> tuple[Splits, training.Config]:

@@ -1,0 +1,134 @@
+"""Image files: every kind that a camera or a drawing program writes, and every damage."""
+
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flaxnets import images
+
+LEVELS = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
+
+
+def saved(tmp_path, image, name="a.png", **options):
+    image.save(tmp_path / name, **options)
+    return images.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "LA", "RGBA"])
+def test_grey_levels_come_back_from_every_kind_of_png(tmp_path, mode):
+    found = saved(tmp_path, Image.fromarray(LEVELS).convert(mode))
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, LEVELS)
+
+
+def test_a_bilevel_png_is_black_and_white(tmp_path):
+    found = saved(tmp_path, Image.fromarray(LEVELS > 100))
+    np.testing.assert_array_equal(found, (LEVELS > 100) * 255)
+
+
+def test_a_png_of_16_bits_is_scaled_and_not_cut_off(tmp_path):
+    found = saved(tmp_path, Image.fromarray(LEVELS.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(found, LEVELS)
+
+
+def test_a_jpeg_is_read_within_its_losses(tmp_path):
+    found = saved(tmp_path, Image.fromarray(LEVELS), "a.JPG", quality=95)
+    assert np.abs(found.astype(int) - LEVELS).max() < 10  # JPEG's own error; seen: 3
+
+
+def test_a_photo_is_turned_as_the_camera_was_held(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned a quarter
+    found = saved(tmp_path, Image.fromarray(LEVELS), exif=exif)
+    np.testing.assert_array_equal(found, np.rot90(LEVELS, -1))
+
+
+@pytest.mark.parametrize(("ink", "ground"), [(0, 255), (255, 0), (40, 255)])
+def test_a_drawing_on_nothing_gets_a_ground_that_it_shows_on(tmp_path, ink, ground):
+    opacity = np.zeros((10, 12), np.uint8)
+    opacity[3:6, 4:9] = 255
+    drawing = np.stack([np.full_like(opacity, ink), opacity], -1)
+    found = saved(tmp_path, Image.fromarray(drawing))
+    np.testing.assert_array_equal(found, np.where(opacity == 255, ink, ground))
+
+
+def chunk(kind, data):
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def declared(width, height, depth=8):
+    """A PNG file of less than 100 bytes that declares a size."""
+    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(30)))
+
+
+@pytest.mark.parametrize("side", [12_000, 30_000, 2**31 - 1])
+def test_a_huge_declared_size_is_refused_and_takes_no_memory(tmp_path, side):
+    (tmp_path / "huge.png").write_bytes(declared(side, side))
+    code = (  # in a process of its own, whose peak is not yet that of other tests
+        "import resource, sys\nfrom PIL import Image\nfrom flaxnets import images\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "try:\n    images.read(sys.argv[1])\n"
+        "except ValueError as error:\n    print(peak() - before, error)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "huge.png"], capture_output=True, text=True
+    )
+    kilobytes, _, error = result.stdout.partition(" ")
+    assert error.startswith(f"{tmp_path / 'huge.png'}: ")
+    assert int(kilobytes) < 10_000  # the image would take 140,000 or more
+
+
+def test_a_declared_size_within_the_limit_without_the_pixels_is_refused(tmp_path):
+    (tmp_path / "short.png").write_bytes(declared(1000, 1000))
+    with pytest.raises(ValueError, match=r"short.png: not a whole image"):
+        images.read(tmp_path / "short.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_what_is_no_image_or_not_a_whole_one_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (50, 60), np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    for content in (b"", b"not an image", whole[:10]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"not a PNG or JPEG image|not a whole image"):
+            images.read(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="not a whole image"):
+        images.read(path)
+
+
+def test_files_damaged_anywhere_end_in_a_value_error_or_an_image(tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(LEVELS).save(tmp_path / "a.png")
+    Image.fromarray(LEVELS).save(tmp_path / "a.jpg")
+    refused = 0
+    for path in (tmp_path / "a.png", tmp_path / "a.jpg"):
+        whole = path.read_bytes()
+        for _ in range(200):
+            content = bytearray(whole)
+            for place in rng.integers(0, len(whole), 3):
+                content[place] = rng.integers(256)
+            path.write_bytes(content)
+            try:
+                assert images.read(path).dtype == np.uint8
+            except ValueError:
+                refused += 1
+    assert refused > 50
+
+
+def test_other_formats_and_missing_files_are_refused(tmp_path):
+    Image.fromarray(LEVELS).save(tmp_path / "a.gif")
+    with pytest.raises(ValueError, match=r"a.gif: not a PNG or JPEG image"):
+        images.read(tmp_path / "a.gif")
+    with pytest.raises(FileNotFoundError, match=r"b\.png"):
+        images.read(tmp_path / "b.png")
