@@ -15,9 +15,9 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def commands():
+def commands(program):
     lines = "".join(blocks("sh")).splitlines()
-    return [line for line in lines if line.startswith("python train.py")]
+    return [line for line in lines if line.startswith(program)]
 
 
 def test_the_readme_has_the_two_lines_that_ci_runs():
@@ -34,11 +34,11 @@ def test_the_python_blocks_run_one_after_the_other(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "(conv1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1))" in result.stdout
-    assert (tmp_path / "net.safetensors").exists()
+    assert "Layer: conv1.weight | Size: (32, 1, 3, 3)" in result.stdout
 
 
-@pytest.mark.parametrize("command", commands())
-def test_the_commands_run(command, real_data, tmp_path):
+@pytest.mark.parametrize("command", commands("python train.py"))
+def test_the_training_commands_run(command, real_data, tmp_path):
     _, _, *arguments = shlex.split(command.replace("DIR", str(real_data)))
     result = subprocess.run(
         [sys.executable, ROOT / "train.py", *arguments, "--dry-run"],
@@ -46,6 +46,21 @@ def test_the_commands_run(command, real_data, tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].startswith("test accuracy: ")
+
+
+@pytest.mark.parametrize("command", commands("flaxnets"))
+def test_the_other_commands_run(command, digits_run, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/cnn").symlink_to(digits_run)
+    (tmp_path / "photo.jpg").symlink_to(ROOT / "tests/photos/3.jpg")
+    _, *arguments = shlex.split(command)
+    result = subprocess.run(
+        [sys.executable, "-m", "flaxnets", *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    if "photo.jpg" in command:
+        assert result.stdout.startswith("photo.jpg: 3 (")
+        assert (tmp_path / "seen.png").exists()
 
 
 def test_the_limits_of_the_exit_statuses_are_as_told(tmp_path):
