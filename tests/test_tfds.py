@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import importlib.util
+import multiprocessing
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,13 @@ def test_a_download_that_is_not_the_registered_file_is_refused(network, tmp_path
     with pytest.raises(ValueError, match=r"is not the registered file.*--data-dir"):
         data.load("fashion_mnist", tfds_dir=tmp_path / "tfds")
     assert not (tmp_path / "tfds" / "fashion_mnist" / tfds.KEPT).exists()
+
+
+def test_two_processes_may_prepare_at_once(real_data, tmp_path):
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        both = [pool.submit(tfds.load, "mnist", tmp_path, real_data / "mnist") for _ in range(2)]
+    for one in both:
+        assert_same(one.result(), data.load("mnist", real_data))
 
 
 @pytest.mark.parametrize("damage", ["flipped", "other dataset", "truncated"])

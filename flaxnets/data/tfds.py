@@ -5,9 +5,11 @@ images are kept beside it, so that later it loads in a fraction of a second, wit
 """
 
 import contextlib
+import functools
 import importlib.util
 import io
 import os
+import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -62,7 +64,7 @@ def _keep(path: Path, splits: Splits) -> None:
         for name, split in splits._asdict().items()
         for kind, array in split._asdict().items()
     }
-    temporary = path.with_name(f".{KEPT}.{os.getpid()}")
+    temporary = path.with_name(f".{KEPT}.{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
             np.savez(file, **arrays)
@@ -75,16 +77,19 @@ def _prepare(name: str, folder: Path, manual_dir: Path | None) -> Any:
     """The builder of a dataset that is ready to be read."""
     from flaxnets.data import tfds_builder
 
-    builder = tfds_builder.BUILDERS[name](data_dir=folder)
-    if not builder.data_path.exists():
-        # tfds.load, which needs TensorFlow, opens only TFRecord; all else opens ArrayRecord.
-        form = "tfrecord" if importlib.util.find_spec("tensorflow") else "array_record"
-        builder = tfds_builder.BUILDERS[name](data_dir=folder, file_format=form)
-        try:
-            tfds_builder.prepare(builder, manual_dir)
-        except (ConnectionError, ValueError) as error:
-            raise type(error)(f"{name} from TensorFlow Datasets: {error}; {HINT}") from error
-    return builder
+    make = functools.partial(tfds_builder.BUILDERS[name], data_dir=folder)
+    if make().data_path.exists():
+        return make()
+    # tfds.load, which needs TensorFlow, opens only TFRecord; all else opens ArrayRecord.
+    form = "tfrecord" if importlib.util.find_spec("tensorflow") else "array_record"
+    try:
+        tfds_builder.prepare(make(file_format=form), manual_dir)
+    except (OSError, ValueError) as error:
+        if not make().data_path.exists():  # else another process was faster
+            kinds = (ConnectionError, OSError, ValueError)
+            kind = next(kind for kind in kinds if isinstance(error, kind))
+            raise kind(f"{name} from TensorFlow Datasets: {error}; {HINT}") from error
+    return make()
 
 
 def _decode(builder: Any) -> Splits:
@@ -110,7 +115,7 @@ def _decode_split(builder: Any, split: str) -> Split:
     order = sorted(range(len(examples)), key=Hasher(split).hash_key)
     images = np.empty((len(examples), 28, 28), np.uint8)
     labels = np.empty(len(examples), np.int32)
-    bar = tqdm(examples, f"decoding {builder.name} ({split})", disable=None, leave=False)
+    bar = tqdm(examples, f"decoding {builder.name}", unit=" images", disable=None, leave=False)
     for i, example in zip(order, bar, strict=True):
         images[i] = np.asarray(Image.open(io.BytesIO(example["image"])))
         labels[i] = example["label"]

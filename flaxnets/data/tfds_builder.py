@@ -45,7 +45,8 @@ with registered.skip_registration():  # TFDS's own stay the ones that go by thes
         def _generate_examples(self, images: Any, labels: Any) -> Iterator[tuple[int, Any]]:
             arrays = idx.read(Path(images), "images"), idx.read(Path(labels), "labels")
             title = f"preparing {self.name}"
-            bar = tqdm(zip(*arrays, strict=True), title, len(arrays[0]), disable=None)
+            pairs = zip(*arrays, strict=True)
+            bar = tqdm(pairs, title, len(arrays[0]), unit=" images", disable=None)
             for key, (image, label) in enumerate(bar):
                 file = io.BytesIO()
                 Image.fromarray(image).save(file, "PNG")
