@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     try:
         model = _restore(metadata) if "model" in metadata else _recognise(state_dict)
         return model, interop.from_torch(model, state_dict)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
@@ -88,11 +88,15 @@ def _restore(metadata: Mapping[str, str]) -> Any:
     name = metadata["model"]
     if name not in MODELS:
         raise ValueError(f"saved with the model {name!r}, which is none of {', '.join(MODELS)}")
-    fields = json.loads(metadata.get("fields", "{}"))
-    if not isinstance(fields, dict) or not fields.keys() <= set(_fields(MODELS[name])):
-        raise ValueError(f"the fields of its metadata are not those of {name}: {fields}")
-    model = MODELS[name](**{field: _from_plain(field, value) for field, value in fields.items()})
-    repr(model)  # defines the layers: a field of another kind is found here
+    text = metadata.get("fields", "{}")
+    try:
+        fields = {field: _from_plain(field, value) for field, value in json.loads(text).items()}
+        model = MODELS[name](**fields)
+        list(interop.leaves(model))  # defines the layers: a field of another kind is found here
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"the fields of its metadata are not those of {name}: {text:.80}"
+        ) from error
     return model
 
 
@@ -118,5 +122,8 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _from_plain(name: str, value: Any) -> Any:
-    is_dtype = value is not None and name.endswith("dtype")
-    return getattr(jnp, jnp.dtype(value).name) if is_dtype else value
+    if value is None or not name.endswith("dtype"):
+        return value
+    if not jnp.issubdtype(value, jnp.floating):
+        raise ValueError(f"{value} is no floating dtype")
+    return getattr(jnp, jnp.dtype(value).name)

@@ -89,8 +89,13 @@ BAD_FIELDS = {
     "of another type": json.dumps({"hidden": 5}),
     "of other sizes": json.dumps({"hidden": [512, 513]}),
     "no dtype": json.dumps({"dtype": "print"}),
+    "no number": json.dumps({"dtype": "int8"}),
+    "another thing of jax.numpy": json.dumps({"param_dtype": "object"}),
+    "neither": json.dumps({"dtype": {"a": 1}}),
+    "too many": json.dumps({"hidden": [1] * 1000}),
     "no JSON": "{",
     "a list": "[]",
+    "nested": "[" * 3000,
 }
 
 
@@ -98,7 +103,7 @@ BAD_FIELDS = {
 @pytest.mark.parametrize("case", BAD_FIELDS)
 def test_fields_that_do_not_fit_are_refused(case, suffix, tmp_path):
     path = with_metadata(tmp_path / f"net{suffix}", model="mlp", fields=BAD_FIELDS[case])
-    refused(path, rf"net\{suffix}: ")
+    refused(path, rf"net\{suffix}: (the fields of its metadata are not|this state_dict does not)")
 
 
 def test_what_holds_no_network_is_refused(tmp_path):

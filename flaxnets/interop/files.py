@@ -119,10 +119,10 @@ def _save_npz(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | Non
 def _metadata_npz(path: Path) -> dict[str, str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            found = json.loads(archive.comment or b"{}")
-    except (ValueError, zipfile.BadZipFile) as error:
+            found = dict(json.loads(archive.comment or b"{}"))
+    except (ValueError, TypeError, RecursionError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: its metadata cannot be read ({error})") from error
-    return {str(key): str(value) for key, value in dict(found).items()}
+    return {str(key): str(value) for key, value in found.items()}
 
 
 class Format(NamedTuple):
