@@ -90,9 +90,13 @@ def test_raw_leaves_the_preparation_out(digits_run, capsys):
 
 def test_show_saves_what_the_network_saw(digits_run, tmp_path, capsys):
     path = tmp_path / "seen.png"
-    assert call(capsys, "predict", digits_run, *PHOTOS[:3], "--show", path)[0] == 0
-    with Image.open(path) as image:
-        assert min(image.size) > 500
+    heights = []
+    for photos in (PHOTOS[:3], PHOTOS * 4, PHOTOS * 8):
+        assert call(capsys, "predict", digits_run, *photos, "--show", path)[0] == 0
+        with Image.open(path) as image:
+            assert min(image.size) > 500
+            heights.append(image.height)
+    assert heights[0] < heights[1] == heights[2]  # thirty at most
 
 
 def test_weights_of_torch_are_taken_for_mnists(digits_run, tmp_path, capsys):

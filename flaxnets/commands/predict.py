@@ -22,12 +22,14 @@ from flaxnets import data, evaluation, images, interop, plots, saving
 from flaxnets.commands import bad_input, check_writable
 from flaxnets.preparation import Prepared, prepare, scale
 
+SHOWN = 30  # images in a picture
+
 
 class Query(NamedTuple):
     """An image to classify."""
 
     name: str
-    source: np.ndarray  # as it was read, (H, W) uint8
+    source: np.ndarray  # as it was read, (H, W) uint8, but not larger than is shown
     prepared: Prepared
     true: int | None = None  # its label, where that is known
 
@@ -46,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-dir", metavar="DIR", help="for --index: the folder of the IDX files, as in train")
     add("--tfds-dir", metavar="DIR", help="for --index: the folder of TensorFlow Datasets")
     add("--raw", action="store_true", help="only scale the images to 28 x 28, prepare nothing")
-    add("--show", metavar="FILE.png", help="save a picture of what the network saw")
+    add(
+        "--show",
+        metavar="FILE.png",
+        help=f"save a picture of what the network saw in the first {SHOWN} images",
+    )
     add("--json", action="store_true", help="print a JSON list with all probabilities")
 
 
@@ -68,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
         for query, row in zip(queries, probabilities, strict=True):
             print(_lines(query, row, classes), flush=True)
     if options.show:
-        pairs = [(query.source, query.prepared.image) for query in queries]
-        plots.seen(pairs, probabilities, classes).savefig(options.show, dpi=150)
+        pairs = [(query.source, query.prepared.image) for query in queries[:SHOWN]]
+        plots.seen(pairs, probabilities[:SHOWN], classes).savefig(options.show, dpi=150)
     return 0
 
 
@@ -95,7 +101,8 @@ def _own(dataset: str, options: argparse.Namespace) -> list[Query]:
             prepared = scale(source) if options.raw else prepare(source, dataset)
         except ValueError as error:
             raise ValueError(f"{path}: {error}; --raw takes it as it is") from error
-        queries.append(Query(path, source, prepared))
+        step = max(1, max(source.shape) // 400)
+        queries.append(Query(path, source[::step, ::step].copy(), prepared))
     return queries
 
 
