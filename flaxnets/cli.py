@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from flaxnets import __version__
-from flaxnets.commands import BadInput, predict, summary, train
+from flaxnets.commands import BadInput, convert, predict, summary, train
 
-COMMANDS = {"train": train, "predict": predict, "summary": summary}
+COMMANDS = {"train": train, "predict": predict, "summary": summary, "convert": convert}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

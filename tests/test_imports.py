@@ -15,6 +15,8 @@ MAY_IMPORT = {
     "interop.__init__": {"interop"},
     "interop.layouts": set(),
     "interop.files": {"interop"},
+    "interop.pickled": {"interop"},
+    "interop.adam": {"interop"},
     "saving": {"interop", "models"},
     "data.__init__": {"data"},
     "data.splits": set(),
@@ -39,7 +41,7 @@ MAY_IMPORT = {
 }
 # The command line may import anything; parity.* anything but the command line.
 FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress",
-        "commands.predict", "commands.summary"}  # fmt: skip
+        "commands.predict", "commands.summary", "commands.convert"}  # fmt: skip
 LAZY = ["torch", "tensorflow", "tensorflow_datasets", "sklearn", "orbax", "PIL", "matplotlib"]
 
 

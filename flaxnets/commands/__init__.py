@@ -12,10 +12,13 @@ class BadInput(Exception):
 
 @contextlib.contextmanager
 def bad_input() -> Iterator[None]:
-    """While what the user gave is being read, any ValueError or OSError is bad input."""
+    """While what the user gave is being read, any ValueError or OSError is bad input.
+
+    So is an ImportError: a file that needs a library which is not installed.
+    """
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise BadInput(_one_line(error)) from error
 
 

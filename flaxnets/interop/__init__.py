@@ -1,8 +1,9 @@
-"""Weights to and from PyTorch: the layout rules, and the files.
+"""Weights to and from PyTorch: the layout rules, the files, Adam's state.
 
 A ``state_dict`` here is what torch calls so, with NumPy arrays: torch's names, shapes and order.
 """
 
+from flaxnets.interop.adam import adam_from_torch, adam_to_torch, load_optimizer
 from flaxnets.interop.files import FORMATS, check_path, load, metadata, save
 from flaxnets.interop.layouts import (
     LAYOUTS,
@@ -17,10 +18,13 @@ __all__ = [
     "FORMATS",
     "LAYOUTS",
     "StateDict",
+    "adam_from_torch",
+    "adam_to_torch",
     "check_path",
     "from_torch",
     "leaves",
     "load",
+    "load_optimizer",
     "metadata",
     "named_parameters",
     "save",

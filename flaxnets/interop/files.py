@@ -1,4 +1,4 @@
-"""Files of weights: .safetensors and .npz."""
+"""Files of weights: .safetensors, .npz, and torch's .pt and .pth."""
 
 import json
 import os
@@ -11,17 +11,34 @@ from typing import IO, Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
+from flaxnets.interop import pickled
 from flaxnets.interop.layouts import StateDict, as_numpy
+
+PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and by torch.compile
 
 
 def load(path: str | os.PathLike[str]) -> StateDict:
-    """Read a ``state_dict`` from a .safetensors or .npz file.
+    """Read the bare ``state_dict`` from a .safetensors, .npz, .pt or .pth file.
+
+    Of a checkpoint it is what is called ``model_state_dict``, ``state_dict`` or ``model``. Prefixes
+    that DataParallel and ``torch.compile`` put before every name are taken off. A .pt file needs
+    torch to be installed, and is read without running what it may hold besides tensors.
 
     Raises:
-        ValueError: for another suffix, or a file that is not what its suffix says.
+        ValueError: for another suffix, a file that is not what its suffix says, or holds no
+            ``state_dict``.
         OSError: if it cannot be read.
+        ImportError: for a .pt or .pth file where torch is not installed.
     """
-    return _existing(path).load(Path(path))
+    return bare(_existing(path).load(Path(path)))
+
+
+def bare(state_dict: StateDict) -> StateDict:
+    """Without the prefixes that wrappers put before every name."""
+    for prefix in PREFIXES:
+        if state_dict and all(name.startswith(prefix) for name in state_dict):
+            return bare({name.removeprefix(prefix): a for name, a in state_dict.items()})
+    return state_dict
 
 
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -44,12 +61,13 @@ def save(
     state_dict: Mapping[str, Any],
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Write a ``state_dict`` to a .safetensors or .npz file, whole or not at all.
+    """Write a ``state_dict`` to a .safetensors, .npz, .pt or .pth file, whole or not at all.
 
     Args:
         path: the file. One that is there is replaced once the new one is complete.
         state_dict: arrays or torch tensors by name.
-        metadata: text to keep with them, in a .npz file as the comment of the archive.
+        metadata: text to keep with them, in a .npz file as the comment of the archive. A .pt file,
+            which torch reads as a ``state_dict``, has no place for it.
 
     Raises:
         ValueError: for another suffix.
@@ -136,6 +154,8 @@ class Format(NamedTuple):
 FORMATS = {
     ".safetensors": Format(_load_safetensors, _save_safetensors, _metadata_safetensors),
     ".npz": Format(_load_npz, _save_npz, _metadata_npz),
+    ".pt": Format(pickled.load_weights, pickled.save, pickled.metadata),
+    ".pth": Format(pickled.load_weights, pickled.save, pickled.metadata),
 }
 
 

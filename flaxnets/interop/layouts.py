@@ -88,13 +88,14 @@ def from_torch(model: nn.Module, state_dict: Mapping[str, Any]) -> dict[str, Any
         ``{"params": ...}`` with NumPy arrays that keep the stored dtype.
 
     Raises:
-        ValueError: naming every missing, unexpected and mis-shaped key at once.
+        ValueError: naming every missing, unexpected and mis-shaped key, and every one with values
+            that are not finite, at once.
         TypeError: for a model that is not built from flaxnets' layers.
     """
     expected = {leaf.name: leaf for leaf in leaves(model)}
     arrays = {name: as_numpy(value) for name, value in state_dict.items()}
     _check(f"this state_dict does not fit {type(model).__name__}",
-           {name: leaf.shape for name, leaf in expected.items()}, arrays)  # fmt: skip
+           {name: leaf.shape for name, leaf in expected.items()}, arrays, finite=True)  # fmt: skip
     variables: dict[str, Any] = {}
     for name, leaf in expected.items():
         node = variables
@@ -137,7 +138,9 @@ def named_parameters(
     yield from to_torch(model, variables).items()
 
 
-def _check(what: str, expected: Mapping[str, tuple[int, ...]], given: StateDict) -> None:
+def _check(
+    what: str, expected: Mapping[str, tuple[int, ...]], given: StateDict, finite: bool = False
+) -> None:
     offences = [f"missing {name}" for name in expected if name not in given]
     offences += [f"unexpected {name}" for name in given if name not in expected]
     offences += [
@@ -145,6 +148,11 @@ def _check(what: str, expected: Mapping[str, tuple[int, ...]], given: StateDict)
         for name, shape in expected.items()
         if name in given and given[name].shape != shape
     ]
+    if finite:
+        counts = {name: int(np.sum(~np.isfinite(array))) for name, array in given.items()}
+        offences += [
+            f"{name} has {n} values that are not finite" for name, n in counts.items() if n
+        ]
     if offences:
         raise ValueError(f"{what}: " + "; ".join(offences))
 

@@ -1,0 +1,45 @@
+"""Convert weights between PyTorch's files and flaxnets', both ways.
+
+examples:
+  flaxnets convert checkpoint.pt net.safetensors
+      a checkpoint of torch, as predict and flaxnets.load take it
+  flaxnets convert runs/cnn net.pt
+      what a run has trained, as torch.load and load_state_dict take it
+"""
+
+import argparse
+
+from flaxnets import interop, saving
+from flaxnets.commands import bad_input, check_writable
+from flaxnets.models import MODELS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    kinds = ", ".join(interop.FORMATS)
+    parser.add_argument("source", metavar="IN", help=f"{kinds}, or the folder of a run")
+    parser.add_argument("target", metavar="OUT", help=kinds)
+    parser.add_argument(
+        "--model",
+        choices=MODELS,
+        help="the network that it must be (default: what its parameters are those of)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert what the options name. Returns the exit status."""
+    with bad_input():
+        interop.check_path(options.target)
+        check_writable("OUT", options.target)
+        model, variables = saving.load(options.source)
+        name = saving.describe(model)["model"]
+        if options.model not in (None, name):
+            raise ValueError(f"{options.source} holds a {name}, not a {options.model}")
+        known = interop.metadata(saving.find(options.source))
+    extra = {key: text for key, text in known.items() if key not in ("model", "fields")}
+    saving.save(options.target, model, variables, **extra)
+    arrays = interop.to_torch(model, variables).values()
+    kinds = ", ".join(sorted({str(array.dtype) for array in arrays}))
+    count = sum(array.size for array in arrays)
+    print(f"{options.source} -> {options.target}: {name}, {count:,} parameters, {kinds}")
+    return 0

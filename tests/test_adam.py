@@ -1,0 +1,132 @@
+"""Adam's state between torch and optax."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import torch
+
+import flaxnets
+from flaxnets import interop
+from flaxnets.parity.reference import LOSSES, REFERENCES
+
+NAMES = list(flaxnets.MODELS)
+
+
+def stepped(name, optimizer=torch.optim.Adam, steps=3, **settings):
+    """A network of torch and its optimizer after some steps."""
+    torch.manual_seed(1)
+    net = REFERENCES[name]()
+    optimizer = optimizer(net.parameters(), **settings)
+    images, labels = torch.rand(5, 1, 28, 28), torch.arange(5)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        outputs = net(images.reshape(5, 784) if name == "softmax_mlp" else images)
+        LOSSES[name](outputs, labels).backward()
+        optimizer.step()
+    return net, optimizer
+
+
+def assert_same(ours, theirs):
+    assert ours["state"].keys() == theirs["state"].keys()
+    for i, state in theirs["state"].items():
+        assert ours["state"][i].keys() == state.keys()
+        for key, tensor in state.items():
+            np.testing.assert_array_equal(ours["state"][i][key], tensor.numpy())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_torch_to_optax_to_torch_is_bit_for_bit(name, tmp_path):
+    net, optimizer = stepped(name, lr=0.01)
+    torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "c.pt")
+    model = flaxnets.MODELS[name]()
+    loaded = interop.load_optimizer(tmp_path / "c.pt")
+    opt_state = interop.adam_from_torch(model, loaded)
+    variables = interop.from_torch(model, interop.load(tmp_path / "c.pt"))
+    expected = optax.adam(0.01).init(variables["params"])
+    assert jax.tree.structure(opt_state) == jax.tree.structure(expected)
+    assert jax.tree.map(jnp.shape, opt_state) == jax.tree.map(jnp.shape, expected)
+    back = interop.adam_to_torch(model, opt_state, learning_rate=0.01)
+    assert_same(back, optimizer.state_dict())
+    assert back["param_groups"] == optimizer.state_dict()["param_groups"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_torch_loads_what_came_from_optax(name):
+    net, optimizer = stepped(name)
+    model = flaxnets.MODELS[name]()
+    adam = interop.adam_to_torch(model, interop.adam_from_torch(model, optimizer.state_dict()))
+    fresh = torch.optim.Adam(net.parameters())
+    fresh.load_state_dict({**adam, "state": jax.tree.map(torch.from_numpy, adam["state"])})
+    assert_same(adam, fresh.state_dict())
+    fresh.step()  # with the gradients of the last step
+
+
+def test_an_adam_within_a_chain_is_found():
+    model = flaxnets.MLP()
+    params = model.init(jax.random.key(0), jnp.ones((1, 28, 28)))["params"]
+    chain = optax.chain(optax.add_decayed_weights(0.1), optax.adam(0.1))
+    assert len(interop.adam_to_torch(model, chain.init(params))["state"]) == 6
+    for state, count in ((optax.sgd(0.1).init(params), 0), ((chain.init(params),) * 2, 2)):
+        with pytest.raises(ValueError, match=f"the state holds {count} of optax's Adam"):
+            interop.adam_to_torch(model, state)
+
+
+def test_an_adam_before_its_first_step_is_that_of_optax():
+    model = flaxnets.MLP()
+    _, optimizer = stepped("mlp", steps=0)
+    opt_state = interop.adam_from_torch(model, optimizer.state_dict())
+    params = model.init(jax.random.key(0), jnp.ones((1, 28, 28)))["params"]
+    jax.tree.map(np.testing.assert_array_equal, opt_state, optax.adam(0.1).init(params))
+
+
+def test_parameters_in_groups_are_taken_in_their_order():
+    net = REFERENCES["mlp"]()
+    parameters = list(net.parameters())
+    optimizer = torch.optim.Adam(
+        [{"params": parameters[:2]}, {"params": parameters[2:], "lr": 1.0}]
+    )
+    net(torch.rand(3, 28, 28)).sum().backward()
+    optimizer.step()
+    opt_state = interop.adam_from_torch(flaxnets.MLP(), optimizer.state_dict())
+    mu = opt_state[0].mu["linear_relu_stack"]["2"]["kernel"]
+    expected = optimizer.state[parameters[2]]["exp_avg"].numpy().T
+    np.testing.assert_array_equal(mu, expected)
+
+
+REFUSED = {
+    "SGD": (torch.optim.SGD, {"momentum": 0.9}),
+    "NAdam": (torch.optim.NAdam, {}),
+    "RMSprop": (torch.optim.RMSprop, {}),
+    "Adagrad": (torch.optim.Adagrad, {}),
+    "Adadelta": (torch.optim.Adadelta, {}),
+    "Rprop": (torch.optim.Rprop, {}),
+    "AdamW": (torch.optim.AdamW, {"weight_decay": 0.1}),
+    "no Adam": (torch.optim.RAdam, {}),
+    "amsgrad=True": (torch.optim.Adam, {"amsgrad": True}),
+    "maximize=True": (torch.optim.Adam, {"maximize": True}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_optax_has_no_twin_for_is_refused_by_name(name):
+    optimizer, settings = REFUSED[name]
+    _, optimizer = stepped("mlp", optimizer, **settings)
+    with pytest.raises(ValueError, match=name):
+        interop.adam_from_torch(flaxnets.MLP(), optimizer.state_dict())
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    _, optimizer = stepped("mlp")
+    with pytest.raises(ValueError, match="has 6 parameters, CNN 8"):
+        interop.adam_from_torch(flaxnets.CNN(), optimizer.state_dict())
+    with pytest.raises(ValueError, match=r"fc2.weight is shaped"):
+        interop.adam_from_torch(flaxnets.SoftmaxMLP(), optimizer.state_dict())
+    torn = optimizer.state_dict()
+    torn["state"][2]["step"] = torch.tensor(9.0)
+    del torn["state"][3]["exp_avg"]
+    with pytest.raises(
+        ValueError, match=r"2.bias has step, exp_avg_sq, .*different steps: \[3, 9\]"
+    ):
+        interop.adam_from_torch(flaxnets.MLP(), torn)

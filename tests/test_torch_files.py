@@ -1,0 +1,208 @@
+"""torch's own files: every way in which a checkpoint comes, and every way in which it is bad."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+from test_predict import call
+
+import flaxnets
+from flaxnets import interop
+from flaxnets.parity.reference import REFERENCES
+
+NAMES = list(flaxnets.MODELS)
+
+
+def trained(name, dtype=torch.float32):
+    """A network whose weights no initialisation gives."""
+    torch.manual_seed(7)
+    net = REFERENCES[name]().to(dtype)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.mul_(3).add_(0.01)
+    return net
+
+
+def prefixed(state_dict, prefix):
+    return {prefix + name: tensor for name, tensor in state_dict.items()}
+
+
+WRAPPINGS = {
+    "bare": lambda s: s,
+    "model_state_dict": lambda s: {"epoch": 3, "model_state_dict": s, "loss": 0.5},
+    "state_dict": lambda s: {"state_dict": s, "optimizer": {"state": {}}},
+    "model": lambda s: {"model": s, "args": {"lr": 0.1}},
+    "nested": lambda s: {"model": {"state_dict": s}},
+    "DataParallel": lambda s: prefixed(s, "module."),
+    "compiled": lambda s: prefixed(s, "_orig_mod."),
+    "both": lambda s: {"model": prefixed(s, "_orig_mod.module.")},
+}
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth"])
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_a_checkpoint_is_unwrapped_to_the_bare_state_dict(wrapping, suffix, tmp_path):
+    state_dict = trained("mlp").state_dict()
+    torch.save(WRAPPINGS[wrapping](state_dict), tmp_path / f"net{suffix}")
+    loaded = interop.load(tmp_path / f"net{suffix}")
+    assert list(loaded) == list(state_dict)
+    for name, tensor in state_dict.items():
+        np.testing.assert_array_equal(loaded[name], tensor.numpy())
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
+def test_prefixes_are_taken_off_in_every_format(suffix, tmp_path):
+    state_dict = trained("mlp").state_dict()
+    interop.save(tmp_path / f"net{suffix}", prefixed(state_dict, "module."))
+    assert set(interop.load(tmp_path / f"net{suffix}")) == set(state_dict)
+
+
+def test_a_prefix_that_not_all_names_have_stays():
+    names = {"module.weight": np.ones(1), "bias": np.ones(1)}
+    assert interop.files.bare(names) == names
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMES)
+def test_there_and_back_through_files_of_torch_is_bit_for_bit(name, dtype, tmp_path):
+    state_dict = trained(name, dtype).state_dict()
+    torch.save(state_dict, tmp_path / "in.pt")
+    model, variables = flaxnets.load(tmp_path / "in.pt")
+    interop.save(tmp_path / "out.pt", interop.to_torch(model, variables))
+    back = torch.load(tmp_path / "out.pt", weights_only=True)
+    assert list(back) == list(state_dict)
+    for key, tensor in state_dict.items():
+        assert back[key].dtype == dtype
+        assert torch.equal(back[key].view(torch.uint8), tensor.view(torch.uint8))
+    REFERENCES[name]().to(dtype).load_state_dict(back)
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def test_files_that_are_not_tensors_alone_are_refused_and_run_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": torch.ones(1000)}, "whole.pt")
+    whole = (tmp_path / "whole.pt").read_bytes()
+    contents = {"empty.pt": b"", "cut.pt": whole[:-300], "short.pt": whole[:40],
+                "foreign.pt": b"not weights" * 9}  # fmt: skip
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    for name, value in {
+        "bomb.pt": {"weight": Bomb()},
+        "module.pt": trained("mlp"),  # the whole module, as torch advises against
+        "list.pt": [torch.ones(2)],
+        "numbers.pt": {"epoch": 3},
+        "nothing.pt": {},
+    }.items():
+        torch.save(value, name)
+    for name in sorted(os.listdir()):
+        if name != "whole.pt":
+            with pytest.raises(ValueError, match=rf"^{name}: ") as info:
+                interop.load(name)
+            assert len(str(info.value).splitlines()) == 1
+            with pytest.raises(ValueError, match=rf"^{name}: "):
+                interop.load_optimizer(name)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_files_damaged_anywhere_end_in_a_value_error_or_an_answer(tmp_path):
+    rng = np.random.default_rng(0)
+    torch.save({"weight": torch.ones(20)}, tmp_path / "net.pt")
+    whole = (tmp_path / "net.pt").read_bytes()
+    refused = 0
+    for _ in range(200):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(whole), 3):
+            content[place] = rng.integers(256)
+        (tmp_path / "net.pt").write_bytes(content)
+        try:
+            interop.load(tmp_path / "net.pt")
+        except ValueError:
+            refused += 1
+    assert refused > 20
+
+
+def test_weights_that_are_not_finite_are_reported_with_all_other_offences():
+    state_dict = {name: t.numpy().copy() for name, t in trained("mlp").state_dict().items()}
+    state_dict["linear_relu_stack.0.bias"][:3] = [np.nan, np.inf, -np.inf]
+    del state_dict["linear_relu_stack.4.bias"]
+    with pytest.raises(
+        ValueError, match=r"missing linear_relu_stack.4.bias; .*0.bias has 3 values"
+    ):
+        interop.from_torch(flaxnets.MLP(), state_dict)
+
+
+def test_without_torch_a_pt_file_asks_for_it(tmp_path):
+    (tmp_path / "net.pt").touch()
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from flaxnets.cli import main; main(['convert', 'net.pt', 'net.npz'])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert "needs torch: pip install 'flaxnets[parity]'" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("suffix", interop.FORMATS)
+@pytest.mark.parametrize("name", NAMES)
+def test_convert_goes_both_ways(name, suffix, tmp_path, capsys):
+    net = trained(name)
+    torch.save({"model_state_dict": net.state_dict()}, tmp_path / "net.pt")
+    middle, back = tmp_path / f"middle{suffix}", tmp_path / "back.pt"
+    status, out, err = call(capsys, "convert", tmp_path / "net.pt", middle)
+    assert (status, err) == (0, "")
+    assert f"{name}, {sum(p.numel() for p in net.parameters()):,} parameters, float32" in out
+    assert call(capsys, "convert", middle, back, "--model", name)[0] == 0
+    for key, tensor in torch.load(back, weights_only=True).items():
+        assert torch.equal(tensor, net.state_dict()[key])
+
+
+@pytest.mark.parametrize("wrapping", ["bare", "DataParallel"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_converted_run_keeps_its_fields_and_dataset(dtype, wrapping, tmp_path, capsys):
+    model = flaxnets.CNN(hidden=16)
+    variables = model.init(jax.random.key(0), np.ones((1, 28, 28), np.float32))
+    flaxnets.save(tmp_path / "a.npz", model, variables, dataset="fashion_mnist")
+    assert call(capsys, "convert", tmp_path / "a.npz", tmp_path / "b.safetensors")[0] == 0
+    assert flaxnets.load(tmp_path / "b.safetensors")[0] == model
+    assert interop.metadata(tmp_path / "b.safetensors")["dataset"] == "fashion_mnist"
+
+
+def test_what_cannot_be_converted_is_refused_in_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(trained("mlp").state_dict(), "mlp.pt")
+    torch.save({"weight": torch.ones(3)}, "other.pt")
+    torch.save({"weight": Bomb()}, "bomb.pt")
+    bad = trained("mlp").state_dict()
+    bad["linear_relu_stack.0.bias"][0] = torch.nan
+    torch.save(bad, "nan.pt")
+    for arguments, message in (
+        (["nowhere.pt", "out.npz"], "nowhere.pt: no such file"),
+        (["mlp.pt", "out.onnx"], "the suffix must be one of"),
+        (["mlp.pt", "nowhere/out.npz"], "there is no folder nowhere"),
+        (["mlp.pt", "out.npz", "--model", "cnn"], "mlp.pt holds a mlp, not a cnn"),
+        (["other.pt", "out.npz"], "names no model"),
+        (["bomb.pt", "out.npz"], "not a file of tensors alone"),
+        (["nan.pt", "out.npz"], "linear_relu_stack.0.bias has 1 values that are not finite"),
+    ):
+        status, out, err = call(capsys, "convert", *arguments)
+        assert (status, out) == (2, "")
+        assert message in err.splitlines()[-1]
+        assert sum(not line.startswith(("usage:", " ")) for line in err.splitlines()) == 1
+    assert not {"out.npz", "executed"} & set(os.listdir())
+
+
+def test_bfloat16_is_read_as_such(tmp_path):
+    torch.save(trained("mlp", torch.bfloat16).state_dict(), tmp_path / "net.pt")
+    loaded = interop.load(tmp_path / "net.pt")
+    assert {array.dtype for array in loaded.values()} == {np.dtype(ml_dtypes.bfloat16)}
