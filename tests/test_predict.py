@@ -128,7 +128,7 @@ def traps(digits_run, tmp_path_factory):
     Image.new("L", (50, 50), 255).save(root / "blank.png")
     interop.save(root / "other.safetensors", {"weight": np.ones(3)})
     model, variables = flaxnets.load(digits_run)
-    variables["params"]["fc1"]["bias"][3] = np.nan
+    variables["params"]["fc2"]["kernel"][:] = 1e38  # overflows
     flaxnets.save(root / "nan.npz", model, variables)
     (root / "cut.safetensors").write_bytes((digits_run / "params.safetensors").read_bytes()[:999])
     return root

@@ -1,0 +1,74 @@
+"""Level 6: the dropout masks that the Flax side draws for itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from scipy.stats import binomtest
+
+from flaxnets.parity.records import Record
+from flaxnets.parity.reference import REFERENCES
+from flaxnets.parity.subject import Subject, examples
+
+SURE = -np.log10(1e-6)  # how unlikely a count must be to be called wrong
+
+
+def dropout(subject: Subject, n: int = 256) -> Iterator[Record]:
+    """Level 6. What a layer does is seen by giving it ones: it returns its mask, scaled."""
+    images = jnp.asarray(examples(n)[0], jnp.float32)
+    variables = subject.model.init(jax.random.key(0), images[:1])
+    drawn = [_drawn(subject, variables, images, True, seed) for seed in (1, 2)]
+    kept = _drawn(subject, variables, images, False, 1)
+    modules = REFERENCES[subject.name]().named_modules()
+    for name, layer in modules:
+        if isinstance(layer, torch.nn.Dropout2d):
+            for what, error, bound in _layer(layer.p, *(d.get(name) for d in (*drawn, kept))):
+                yield Record(subject.name, 6, f"{name}: {what}", "float32", error, bound)
+
+
+def _layer(p: float, first: Any, second: Any, kept: Any) -> Iterator[tuple[str, float, float]]:
+    if first is None or second is None or kept is None:
+        yield "is called", 1.0, 0.0
+        return
+    yield "none in evaluation", float(np.any(kept != 1)), 0.0
+    places = first.reshape(len(first), -1, first.shape[-1])
+    yield "whole channels" if first.ndim == 4 else "single elements", float(_split(places)), 0.0
+    values = np.unique(first)
+    # 1 / (1 - p) as float32 has it
+    scale = np.abs(values[values != 0] - 1 / (1 - p)).max(initial=0) * (1 - p)
+    yield "scale 1 / (1 - p)", float(scale), 2.0**-23
+    mask, other = (m.reshape(len(m), -1, m.shape[-1])[:, 0] != 0 for m in (first, second))
+    yield "rate: -log10 p", _surprise(mask, 1 - p), SURE
+    agree = p**2 + (1 - p) ** 2
+    yield "independent over the batch: -log10 p", _surprise(mask[::2] == mask[1::2], agree), SURE
+    yield "a new mask each step: -log10 p", _surprise(mask == other, agree), SURE
+
+
+def _split(places: np.ndarray) -> bool:
+    """Whether a channel is there in one place and gone in another."""
+    return bool(np.any(places.max(1) != places.min(1)))
+
+
+def _surprise(events: np.ndarray, probability: float) -> float:
+    p = binomtest(int(events.sum()), events.size, probability).pvalue
+    return float(-np.log10(max(p, 1e-300)))
+
+
+def _drawn(subject: Subject, variables: Any, images: Any, train: bool, seed: int) -> dict[str, Any]:
+    found: dict[str, np.ndarray] = {}
+
+    def ones(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        name = ".".join(context.module.path)
+        if context.method_name != "__call__" or not name.startswith("dropout"):
+            return call(*args, **kwargs)
+        found[name] = np.asarray(call(jnp.ones_like(args[0]), *args[1:], **kwargs))
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(ones):
+        rngs = {"dropout": jax.random.key(seed)}
+        subject.model.apply(variables, images, train=train, rngs=rngs)
+    return found

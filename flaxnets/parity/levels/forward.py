@@ -1,0 +1,140 @@
+"""Level 3: the output of every layer in evaluation. Level 4: softmax. Level 5: with dropout."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from flaxnets.parity.records import FLOAT64, Lane, Record, lanes, relative_error
+from flaxnets.parity.subject import (
+    Pair,
+    Subject,
+    examples,
+    flax_layers,
+    record_masks,
+    torch_layers,
+)
+
+BFLOAT16 = Lane("bfloat16", jnp.bfloat16, 2.0**-7, "highest")
+
+
+def evaluation(subject: Subject, n: int = 32) -> Iterator[Record]:
+    """Level 3."""
+    for lane in lanes():
+        with lane():
+            pair = Pair(subject, lane)
+            images, _ = examples(n)
+            with torch.no_grad():
+                theirs = torch_layers(pair.net, pair.torch_images(images))
+            ours = flax_layers(pair.model, pair.variables, jnp.asarray(images, lane.dtype))
+            yield from _compare(3, pair, ours, theirs)
+
+
+def training(subject: Subject, n: int = 32) -> Iterator[Record]:
+    """Level 5: torch's dropout masks, replayed."""
+    for lane in lanes():
+        with lane():
+            pair = Pair(subject, lane)
+            images, _ = examples(n)
+            pair.net.train()
+            with torch.no_grad():
+                theirs, masks = record_masks(
+                    pair.net, lambda: torch_layers(pair.net, pair.torch_images(images))
+                )
+            variables = {**pair.variables, "masks": masks}
+            x = jnp.asarray(images, lane.dtype)
+            ours = flax_layers(pair.model, variables, x, train=True)
+            yield from _compare(5, pair, ours, theirs)
+
+
+def _compare(level: int, pair: Pair, ours: Any, theirs: Any) -> Iterator[Record]:
+    bounds = layer_bounds(pair, list(theirs))
+    for name, array in theirs.items():
+        error = relative_error(ours[name], array) if name in ours else float("inf")
+        yield Record(pair.subject.name, level, name, pair.lane.name, error, bounds[name])
+
+
+def layer_bounds(pair: Pair, names: list[str]) -> dict[str, float]:
+    """What rounding may do to the output of each layer, given in the order of the calls.
+
+    In float64 the bound is 1e-12. Else it is derived: a sum of n products, rounded at each step,
+    has a relative error of about sqrt(n) epsilon / 4 where rounding errors are independent (they
+    add up like a random walk whose steps grow with the partial sums). The errors of the layers
+    before are carried along, and both sides have their own: six times sqrt(n) epsilon a layer,
+    added up, leaves a factor of ten.
+    """
+    layers = dict(pair.net.named_modules())
+    bounds, lengths = {}, 4.0  # what has no sum still rounds a few times
+    for name in names:
+        weight = getattr(layers.get(name), "weight", None)
+        lengths += np.sqrt(weight[0].numel()) if weight is not None else 0
+        bounds[name] = 1e-12 if pair.lane == FLOAT64 else 6 * pair.lane.epsilon * lengths
+    return bounds
+
+
+LOGITS = np.array(
+    [np.zeros(10), np.arange(10), [1e4] + [0] * 9, [-1e4] + [0] * 9, [1e4, -1e4] * 5, [3, 3] + [0] * 8],
+    np.float64,
+)  # fmt: skip
+
+
+def softmax(subject: Subject) -> Iterator[Record]:
+    """Level 4: what the network makes of logits, and its loss, at the extremes.
+
+    The logits are put in as the last layer's bias, all weights being zero.
+    """
+    for lane in [*lanes(), BFLOAT16]:
+        with lane():
+            pair = Pair(subject, lane)
+            yield from _softmax(pair)
+
+
+def _softmax(pair: Pair) -> Iterator[Record]:
+    name, lane = pair.subject.name, pair.lane
+    ours, theirs, losses = [], [], []
+    for logits in LOGITS:
+        a, b = _outputs(pair, logits), _torch_outputs(pair, logits)
+        ours.append(a)
+        theirs.append(b)
+        labels = jnp.arange(len(a)) % 10
+        losses.append((pair.subject.loss(a, labels), _torch_losses(pair, b, labels)))
+    a = np.stack([np.asarray(x, np.float64) for x in ours])
+    b = np.stack([x.double().numpy() for x in theirs])
+    few = 8 * lane.epsilon  # exponentials, a sum of ten, a quotient or logarithm: a few roundings
+    yield Record(name, 4, "outputs", lane.name, relative_error(a, b), few)
+    p = np.stack([np.asarray(pair.model.probabilities(x), np.float64) for x in ours])
+    yield Record(name, 4, "rows sum to 1", lane.name, float(np.abs(p.sum(-1) - 1).max()), few)
+    shifted = np.asarray(pair.model.probabilities(_outputs(pair, LOGITS[1] + 8)), np.float64)
+    yield Record(name, 4, "shift by 8", lane.name, relative_error(shifted, p[1]), few)
+    finite = np.isfinite(b)
+    same = np.array_equal(np.isfinite(a), finite)
+    yield Record(name, 4, "finite where torch is", lane.name, float(not same), 0.0)
+    gaps = [relative_error(x, y.double().numpy()) for x, y in losses]
+    yield Record(name, 4, "losses", lane.name, max(gaps), few)
+
+
+def _outputs(pair: Pair, logits: np.ndarray) -> jax.Array:
+    with torch.no_grad():
+        state = {key: torch.zeros_like(value) for key, value in pair.net.state_dict().items()}
+    state[list(state)[-1]] = torch.tensor(logits, dtype=pair.dtype)
+    variables = pair.convert(state)
+    return pair.model.apply(variables, jnp.zeros((4, 28, 28), pair.lane.dtype))
+
+
+def _torch_outputs(pair: Pair, logits: np.ndarray) -> torch.Tensor:
+    with torch.no_grad():
+        for parameter in pair.net.parameters():
+            parameter.zero_()
+        list(pair.net.parameters())[-1].copy_(torch.tensor(logits))
+        return pair.net(pair.torch_images(np.zeros((4, 28, 28))))
+
+
+def _torch_losses(pair: Pair, outputs: torch.Tensor, labels: Any) -> torch.Tensor:
+    rows = range(len(outputs))
+    with torch.no_grad():
+        return torch.stack(
+            [pair.torch_loss(outputs[i : i + 1], np.asarray(labels[i : i + 1])) for i in rows]
+        )

@@ -1,0 +1,179 @@
+"""Level 7: gradients. Level 8: Adam."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+
+from flaxnets import interop
+from flaxnets.parity.records import FLOAT64, Record, lanes, relative_error
+from flaxnets.parity.subject import Pair, Subject, examples, record_masks
+
+
+def gradients(subject: Subject, n: int = 32) -> Iterator[Record]:
+    """Level 7: of every parameter and of the images, with torch's masks replayed."""
+    for lane in lanes():
+        with lane():
+            pair = Pair(subject, lane)
+            images, labels = examples(n)
+            theirs, x_theirs, masks = _torch_gradients(pair, images, labels)
+
+            def objective(
+                params: Any, x: Any, pair: Pair = pair, masks: Any = masks, labels: Any = labels
+            ) -> Any:
+                variables = {**params, "masks": masks}
+                return pair.subject.loss(pair.model.apply(variables, x, train=True), labels).mean()
+
+            x = jnp.asarray(images, lane.dtype)
+            ours, x_ours = jax.grad(objective, (0, 1))(pair.variables, x)
+            bound = gradient_bound(pair)
+            yield Record(
+                subject.name, 7, "images", lane.name, relative_error(x_ours, x_theirs), bound
+            )
+            for leaf in interop.leaves(pair.model):
+                a, b = _at(ours, leaf.path), _at(theirs, leaf.path)
+                yield Record(subject.name, 7, leaf.name, lane.name, relative_error(a, b), bound)
+
+
+def gradient_bound(pair: Pair) -> float:
+    """1e-11 in float64. Else as in ``forward.layer_bounds``, there and back: twice all the sums,
+    and those over the batch and the places of a convolution, 32 * 26 * 26 of them at most."""
+    if pair.lane == FLOAT64:
+        return 1e-11
+    weights = [tensor for tensor in pair.net.state_dict().values() if tensor.ndim > 1]
+    lengths = 2 * sum(np.sqrt(weight[0].numel()) for weight in weights) + np.sqrt(32 * 26 * 26)
+    return float(6 * pair.lane.epsilon * lengths)
+
+
+def _torch_gradients(pair: Pair, images: Any, labels: Any) -> tuple[Any, np.ndarray, Any]:
+    pair.net.train()
+    x = pair.torch_images(images).requires_grad_()
+    loss, masks = record_masks(pair.net, lambda: pair.torch_loss(pair.net(x), labels))
+    loss.backward()
+    named = {name: p.grad for name, p in pair.net.named_parameters()}
+    assert x.grad is not None
+    return pair.convert(named), x.grad.numpy().reshape(images.shape), masks
+
+
+def _at(tree: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+RATE, DECAY = 1e-2, 0.1
+
+
+def adam(subject: Subject, steps: int = 1000) -> Iterator[Record]:
+    """Level 8: on the same gradients, whose sizes run from 1e-8 to 100."""
+    for lane in lanes():
+        with lane():
+            yield from _same_gradients(subject, lane, steps)
+            yield from _carried_over(subject, lane)
+
+
+def _same_gradients(subject: Subject, lane: Any, steps: int) -> Iterator[Record]:
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=60)
+    sizes = 10.0 ** np.linspace(-8, 2, 60)
+    gradients = rng.normal(size=(steps, 60)) * sizes
+    for name, decay in (("Adam", 0.0), ("Adam with weight decay", DECAY)):
+        theirs = _torch_adam(start, gradients, lane, decay)
+        ours = _optax_adam(subject, start, gradients, lane, decay)
+        for at in (1, steps):
+            error = relative_error(ours[at - 1] - start, theirs[at - 1] - start)
+            bound = adam_bound(lane, at)
+            yield Record(subject.name, 8, f"{name}, step {at}", lane.name, error, bound)
+
+
+def adam_bound(lane: Any, step: int) -> float:
+    """Of the way that parameters have gone: 1e-11 in float64.
+
+    In float32 1 - 0.999^t is formed with an error of epsilon / 2, relative to 0.001 t in early
+    steps: its root gives epsilon / (0.004 t), which adds up over the steps like a logarithm. A
+    parameter of size 3 is rounded at each step, by epsilon, against a way of 0.01.
+    """
+    if lane == FLOAT64:
+        return 1e-11
+    return float(lane.epsilon * (250 * (1 + np.log(step)) + 3 / RATE * np.sqrt(step)))
+
+
+def _torch_adam(start: Any, gradients: Any, lane: Any, decay: float) -> list[np.ndarray]:
+    dtype = getattr(torch, np.dtype(lane.dtype).name)
+    parameter = torch.tensor(start, dtype=dtype, requires_grad=True)
+    optimizer = torch.optim.Adam([parameter], lr=RATE, weight_decay=decay)
+    path = []
+    for gradient in gradients:
+        parameter.grad = torch.tensor(gradient, dtype=dtype)
+        optimizer.step()
+        path.append(parameter.detach().double().numpy().copy())
+    return path
+
+
+def _optax_adam(
+    subject: Subject, start: Any, gradients: Any, lane: Any, decay: float
+) -> np.ndarray:
+    optimizer = optax.chain(optax.add_decayed_weights(decay), subject.adam(RATE))
+    start = jnp.asarray(start, lane.dtype)
+
+    def step(carry: Any, gradient: Any) -> tuple[Any, Any]:
+        parameter, state = carry
+        updates, state = optimizer.update(gradient, state, parameter)
+        parameter = optax.apply_updates(parameter, updates)
+        return (parameter, state), parameter
+
+    initial = (start, optimizer.init(start))
+    _, path = jax.lax.scan(step, initial, jnp.asarray(gradients, lane.dtype))
+    return np.asarray(path, np.float64)
+
+
+def _carried_over(subject: Subject, lane: Any, steps: int = 5) -> Iterator[Record]:
+    """Moments moved in mid-training, and training gone on with in the other framework."""
+    pair = Pair(subject, lane)
+    parameters = list(pair.net.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=RATE)
+    generator = torch.Generator().manual_seed(0)
+    draws = [
+        [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
+        for _ in range(2 * steps)
+    ]
+
+    def torch_steps(optimizer: Any, draws: Any) -> None:
+        for draw in draws:
+            for parameter, gradient in zip(parameters, draw, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+
+    torch_steps(optimizer, draws[:steps])
+    state = interop.adam_from_torch(pair.model, optimizer.state_dict())
+    params = pair.convert(pair.net.state_dict())["params"]
+    flax = subject.adam(RATE)
+    names = [name for name, _ in pair.net.named_parameters()]
+    for draw in draws[steps:]:
+        gradient = pair.convert(dict(zip(names, draw, strict=True)))["params"]
+        updates, state = flax.update(gradient, state)
+        params = optax.apply_updates(params, updates)
+    before = {name: p.detach().clone() for name, p in pair.net.named_parameters()}
+    middle = interop.adam_from_torch(pair.model, optimizer.state_dict())
+    torch_steps(optimizer, draws[steps:])
+    theirs = pair.convert(pair.net.state_dict())["params"]
+    bound = adam_bound(lane, 2 * steps)
+    yield Record(subject.name, 8, "torch, then Flax", lane.name, _worst(params, theirs), bound)
+
+    adam = interop.adam_to_torch(pair.model, middle, RATE)
+    resumed = torch.optim.Adam(parameters, lr=RATE)
+    resumed.load_state_dict({**adam, "state": jax.tree.map(torch.from_numpy, adam["state"])})
+    with torch.no_grad():
+        for name, parameter in pair.net.named_parameters():
+            parameter.copy_(before[name])
+    torch_steps(resumed, draws[steps:])
+    again = pair.convert(pair.net.state_dict())["params"]
+    yield Record(subject.name, 8, "there and back", lane.name, _worst(again, theirs), bound)
+
+
+def _worst(ours: Any, theirs: Any) -> float:
+    return max(jax.tree.leaves(jax.tree.map(relative_error, ours, theirs)))
