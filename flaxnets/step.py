@@ -55,18 +55,21 @@ def train_step(
     batch: Batch,
     key: jax.Array,
     learning_rate: float | jax.Array,
+    masks: Any = None,
 ) -> tuple[TrainState, jax.Array]:
     """One step of Adam on the mean loss of a batch: a pure function, to be compiled by the caller.
 
     Args:
         key: what dropout draws its masks with.
+        masks: the collection ``masks``, for dropout to take instead of drawing.
 
     Returns:
         The state after the step, and the sum of the examples' losses before it (a scalar).
     """
 
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:
-        outputs = apply(model, {"params": params}, batch.images, True, {"dropout": key})
+        variables = {"params": params, **({"masks": masks} if masks else {})}
+        outputs = apply(model, variables, batch.images, True, {"dropout": key})
         losses = loss(outputs, batch.labels)
         # in single precision at least: 64 losses do not add up in bfloat16's eight bits
         dtype = jnp.promote_types(losses.dtype, jnp.float32)
