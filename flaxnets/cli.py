@@ -11,9 +11,15 @@ import sys
 from collections.abc import Sequence
 
 from flaxnets import __version__
-from flaxnets.commands import BadInput, convert, predict, summary, train
+from flaxnets.commands import BadInput, convert, parity, predict, summary, train
 
-COMMANDS = {"train": train, "predict": predict, "summary": summary, "convert": convert}
+COMMANDS = {
+    "train": train,
+    "predict": predict,
+    "summary": summary,
+    "convert": convert,
+    "parity": parity,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

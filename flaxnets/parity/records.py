@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flaxnets.interop.layouts import as_numpy
+
 
 class Record(NamedTuple):
     """One comparison."""
@@ -52,7 +54,7 @@ def lanes() -> list[Lane]:
 
 def relative_error(ours: Any, theirs: Any) -> float:
     """max|a - b| / max|b|, with b from torch; infinite if the shapes differ."""
-    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    a, b = (np.asarray(as_numpy(side), np.float64) for side in (ours, theirs))
     if a.shape != b.shape:
         return float("inf")
     gap, scale = float(np.max(np.abs(a - b))), float(np.max(np.abs(b)))

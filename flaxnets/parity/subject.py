@@ -40,7 +40,9 @@ class Subject:
 
 
 def subject(name: str) -> Subject:
-    """The network as it is."""
+    """The network as it is. Raises ValueError for an unknown name."""
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}: choose from {', '.join(MODELS)}")
     return Subject(name, MODELS[name](), MODELS[name].loss)
 
 

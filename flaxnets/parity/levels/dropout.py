@@ -65,8 +65,9 @@ def _drawn(subject: Subject, variables: Any, images: Any, train: bool, seed: int
         name = ".".join(context.module.path)
         if context.method_name != "__call__" or not name.startswith("dropout"):
             return call(*args, **kwargs)
+        out = call(*args, **kwargs)
         found[name] = np.asarray(call(jnp.ones_like(args[0]), *args[1:], **kwargs))
-        return call(*args, **kwargs)
+        return out
 
     with nn.intercept_methods(ones):
         rngs = {"dropout": jax.random.key(seed)}

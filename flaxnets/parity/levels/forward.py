@@ -1,5 +1,6 @@
 """Level 3: the output of every layer in evaluation. Level 4: softmax. Level 5: with dropout."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from flaxnets import layers
+from flaxnets.interop.layouts import as_numpy
 from flaxnets.parity.records import FLOAT64, Lane, Record, lanes, relative_error
 from flaxnets.parity.subject import (
     Pair,
@@ -41,9 +44,8 @@ def training(subject: Subject, n: int = 32) -> Iterator[Record]:
             images, _ = examples(n)
             pair.net.train()
             with torch.no_grad():
-                theirs, masks = record_masks(
-                    pair.net, lambda: torch_layers(pair.net, pair.torch_images(images))
-                )
+                run = functools.partial(torch_layers, pair.net, pair.torch_images(images))
+                theirs, masks = record_masks(pair.net, run)
             variables = {**pair.variables, "masks": masks}
             x = jnp.asarray(images, lane.dtype)
             ours = flax_layers(pair.model, variables, x, train=True)
@@ -66,19 +68,26 @@ def layer_bounds(pair: Pair, names: list[str]) -> dict[str, float]:
     before are carried along, and both sides have their own: six times sqrt(n) epsilon a layer,
     added up, leaves a factor of ten.
     """
-    layers = dict(pair.net.named_modules())
+    modules = dict(pair.net.named_modules())
     bounds, lengths = {}, 4.0  # what has no sum still rounds a few times
     for name in names:
-        weight = getattr(layers.get(name), "weight", None)
+        weight = getattr(modules.get(name), "weight", None)
         lengths += np.sqrt(weight[0].numel()) if weight is not None else 0
         bounds[name] = 1e-12 if pair.lane == FLOAT64 else 6 * pair.lane.epsilon * lengths
     return bounds
 
 
 LOGITS = np.array(
-    [np.zeros(10), np.arange(10), [1e4] + [0] * 9, [-1e4] + [0] * 9, [1e4, -1e4] * 5, [3, 3] + [0] * 8],
+    [
+        [0] * 10,
+        range(10),
+        [1e4, *[0] * 9],
+        [-1e4, *[0] * 9],
+        [1e4, -1e4] * 5,
+        [3, 3, *[0] * 8],  # a tie
+    ],
     np.float64,
-)  # fmt: skip
+)
 
 
 def softmax(subject: Subject) -> Iterator[Record]:
@@ -93,27 +102,34 @@ def softmax(subject: Subject) -> Iterator[Record]:
 
 
 def _softmax(pair: Pair) -> Iterator[Record]:
-    name, lane = pair.subject.name, pair.lane
-    ours, theirs, losses = [], [], []
-    for logits in LOGITS:
-        a, b = _outputs(pair, logits), _torch_outputs(pair, logits)
-        ours.append(a)
-        theirs.append(b)
-        labels = jnp.arange(len(a)) % 10
-        losses.append((pair.subject.loss(a, labels), _torch_losses(pair, b, labels)))
-    a = np.stack([np.asarray(x, np.float64) for x in ours])
-    b = np.stack([x.double().numpy() for x in theirs])
-    few = 8 * lane.epsilon  # exponentials, a sum of ten, a quotient or logarithm: a few roundings
-    yield Record(name, 4, "outputs", lane.name, relative_error(a, b), few)
-    p = np.stack([np.asarray(pair.model.probabilities(x), np.float64) for x in ours])
-    yield Record(name, 4, "rows sum to 1", lane.name, float(np.abs(p.sum(-1) - 1).max()), few)
-    shifted = np.asarray(pair.model.probabilities(_outputs(pair, LOGITS[1] + 8)), np.float64)
-    yield Record(name, 4, "shift by 8", lane.name, relative_error(shifted, p[1]), few)
-    finite = np.isfinite(b)
-    same = np.array_equal(np.isfinite(a), finite)
-    yield Record(name, 4, "finite where torch is", lane.name, float(not same), 0.0)
-    gaps = [relative_error(x, y.double().numpy()) for x, y in losses]
-    yield Record(name, 4, "losses", lane.name, max(gaps), few)
+    few = 8 * pair.lane.epsilon  # exponentials, a sum of ten, a quotient or logarithm
+    for name, error in _softmax_errors(pair):
+        yield Record(pair.subject.name, 4, name, pair.lane.name, error, few)
+
+
+def _softmax_errors(pair: Pair) -> Iterator[tuple[str, float]]:
+    dtype = pair.lane.dtype
+    ours = [_outputs(pair, logits) for logits in LOGITS]
+    theirs = [_torch_outputs(pair, logits) for logits in LOGITS]
+    pairs = list(zip(ours, (as_numpy(out).astype(float) for out in theirs), strict=True))
+    yield "outputs", max(relative_error(a, b) for a, b in pairs)
+    finite = [np.array_equal(np.isfinite(a), np.isfinite(b)) for a, b in pairs]
+    yield "finite where torch is", float(not all(finite))
+    p = [np.asarray(pair.model.probabilities(out), np.float64) for out in ours]
+    yield "rows sum to 1", float(np.abs(np.sum(p, axis=-1) - 1).max())
+    shifted = pair.model.probabilities(_outputs(pair, LOGITS[1] + 8))
+    yield "shift by 8", relative_error(shifted, p[1])
+    labels = np.arange(len(ours[0]))
+    gaps = [
+        relative_error(pair.subject.loss(a, jnp.asarray(labels)), _torch_losses(pair, b, labels))
+        for a, b in zip(ours, theirs, strict=True)
+    ]
+    yield "losses", max(gaps)
+    kinds = (layers.LogSoftmax(), layers.Softmax())
+    logarithms, probabilities = (
+        jnp.asarray(k.apply({}, jnp.asarray(LOGITS, dtype))) for k in kinds
+    )
+    yield "exp(log_softmax), softmax", relative_error(jnp.exp(logarithms), probabilities)
 
 
 def _outputs(pair: Pair, logits: np.ndarray) -> jax.Array:
@@ -132,9 +148,7 @@ def _torch_outputs(pair: Pair, logits: np.ndarray) -> torch.Tensor:
         return pair.net(pair.torch_images(np.zeros((4, 28, 28))))
 
 
-def _torch_losses(pair: Pair, outputs: torch.Tensor, labels: Any) -> torch.Tensor:
+def _torch_losses(pair: Pair, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
     rows = range(len(outputs))
     with torch.no_grad():
-        return torch.stack(
-            [pair.torch_loss(outputs[i : i + 1], np.asarray(labels[i : i + 1])) for i in rows]
-        )
+        return torch.stack([pair.torch_loss(outputs[i : i + 1], labels[i : i + 1]) for i in rows])

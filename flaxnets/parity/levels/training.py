@@ -73,10 +73,8 @@ def _flax_losses(pair: Pair, batches: Any, masks: Any) -> np.ndarray:
     state, found = initial_state(pair.variables["params"]), []
     for (images, labels), drawn in zip(batches, masks, strict=True):
         n = len(labels)
-        filled = Batch(
-            *(_fill(jnp.asarray(a)) for a in (images.astype(pair.lane.dtype), labels)),
-            jnp.arange(BATCH) < n,
-        )
+        x, y = _fill(jnp.asarray(images, pair.lane.dtype)), _fill(jnp.asarray(labels))
+        filled = Batch(x, y, jnp.arange(BATCH) < n)
         drawn = jax.tree.map(_fill, drawn)
         state, loss_sum = step(state, filled, jax.random.key(0), RATE, masks=drawn)
         found.append(float(loss_sum) / n)

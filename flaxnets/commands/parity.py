@@ -1,0 +1,62 @@
+"""Measure whether the networks are the same as PyTorch's, level by level.
+
+examples:
+  flaxnets parity
+      all levels for all three networks, on digits, in a few minutes
+  flaxnets parity --model cnn --level 3 7
+      only the forward pass in evaluation, and gradients
+  flaxnets parity --data-dir DIR --output FOLDER
+      on MNIST and Fashion-MNIST; PARITY.md and pictures in FOLDER
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from flaxnets.commands import bad_input
+from flaxnets.models import MODELS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add("--model", choices=MODELS, action="append", help="only this network (default: all)")
+    add("--level", type=int, nargs="+", metavar="N", help="only these levels, 1 to 11")
+    add(
+        "--data-dir",
+        metavar="DIR",
+        help="the folder of MNIST and Fashion-MNIST, for levels 9 to 11 (default: digits)",
+    )
+    add("--output", metavar="FOLDER", help="also write PARITY.md, with pictures and mutants")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare what the options name. Returns 0 if every level holds, else 1."""
+    with bad_input():
+        try:
+            from flaxnets.parity import compare, mutants, report
+            from flaxnets.parity.subject import subject
+        except ImportError as error:
+            raise ImportError(f"{error}: pip install 'flaxnets[parity]'") from error
+        levels = options.level or list(compare.LEVELS)
+        if unknown := set(levels) - set(compare.LEVELS):
+            raise ValueError(f"--level {min(unknown)}: levels are 1 to {max(compare.LEVELS)}")
+        names = options.model or list(MODELS)
+        settings = {name: compare.setting(name, options.data_dir) for name in names}
+        if options.output:
+            Path(options.output).mkdir(parents=True, exist_ok=True)
+    print(report.HEADER, flush=True)
+    records, began = [], time.perf_counter()
+    for name in names:
+        for found in compare.compare(subject(name), settings[name], levels):
+            records += found
+            for group in report.grouped(found):
+                print(report.line(group), flush=True)
+    described = {name: report.describe(setting) for name, setting in settings.items()}
+    result = report.Report(tuple(records), described)
+    print(f"{'every' if result.passed else 'NOT every'} level holds", end="")
+    print(f" ({len(records)} comparisons in {time.perf_counter() - began:.0f} s)", flush=True)
+    if options.output:
+        report.save(result, Path(options.output), mutants.table())
+        print(f"wrote {Path(options.output) / 'PARITY.md'}")
+    return 0 if result.passed else 1

@@ -1,0 +1,140 @@
+"""The records of a comparison as a table, as Markdown, and as pictures."""
+
+import dataclasses
+import datetime
+import math
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import flax
+import jax
+import optax
+import torch
+
+from flaxnets.parity.compare import LEVELS, Setting
+from flaxnets.parity.records import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was found, in the order of the levels. It prints as a table."""
+
+    records: tuple[Record, ...]
+    settings: dict[str, str]  # what each network was trained on
+
+    @property
+    def passed(self) -> bool:
+        """Whether every record did."""
+        return all(record.passed for record in self.records)
+
+    def __str__(self) -> str:
+        return "\n".join([HEADER, *(line(group) for group in grouped(self.records))])
+
+
+HEADER = f"{'model':11}  {'level':22}  {'lane':8}  {'compared':>8}  {'worst':>8}  {'bound':>7}"
+
+
+def grouped(records: Sequence[Record]) -> list[list[Record]]:
+    """By model, level and lane, in their order."""
+    groups: dict[tuple[str, int, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.model, record.level, record.lane), []).append(record)
+    return list(groups.values())
+
+
+def worst(group: Sequence[Record]) -> Record:
+    """The first that failed, or else the one nearest to its bound."""
+
+    def share(record: Record) -> float:
+        return record.error / record.bound if record.bound else record.error
+
+    failed = [record for record in group if not record.passed]
+    return failed[0] if failed else max(group, key=share)
+
+
+def line(group: Sequence[Record]) -> str:
+    """A row of the table, the worst of the group; of a failure what it was, below."""
+    model, level, name, lane, error, _ = record = worst(group)
+    title = f"{level:2} {LEVELS[level].title}"
+    row = f"{model:11}  {title:22}  {lane:8}  {len(group):8}  {error:8.1e}  {_limit(record):>7}"
+    return f"{row}  pass" if record.passed else f"{row}  FAIL\n  {name}"
+
+
+def _limit(record: Record) -> str:
+    return "-" if record.bound == math.inf else f"{record.bound:.1e}"
+
+
+def environment() -> dict[str, str]:
+    """Versions, device and date, for what is kept."""
+    return {
+        "date": datetime.date.today().isoformat(),
+        "device": jax.devices()[0].device_kind,
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "flax": flax.__version__,
+        "optax": optax.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def describe(setting: Setting) -> str:
+    """What levels 9 to 11 ran on."""
+    return f"{setting.dataset}; level 10: {setting.seeds} seeds a side, {setting.epochs} epochs"
+
+
+def markdown(
+    report: Report, mutants: Sequence[tuple[str, str, str]], pictures: Sequence[str]
+) -> str:
+    """The report as a page.
+
+    Args:
+        mutants: what was changed, the level that should catch it, and what came of it.
+        pictures: the names of files beside it.
+    """
+    about = ", ".join(f"{key} {value}" for key, value in environment().items())
+    verdict = "Every level holds." if report.passed else "**Not every level holds.**"
+    parts = [INTRODUCTION, f"{verdict} Measured with {about}.", _table(report)]
+    parts += [f"- {name}: {setting}" for name, setting in report.settings.items()]
+    parts += [MUTANTS, _rows(("change", "level", "result"), mutants)]
+    parts += [f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in pictures]
+    return "\n\n".join(parts) + "\n"
+
+
+INTRODUCTION = """# Parity
+
+What PyTorch's tutorial networks and their twins here have in common, level by level, as
+`flaxnets parity --output FOLDER` measures it. An error is max|a - b| / max|b| over a tensor, b
+from torch, unless it is a -log10 p, a p value (level 10), a count or an absolute gap between
+losses (level 9). Each row is the worst of its level; every bound is derived where it stands in
+the code."""
+
+MUTANTS = """## The checks are checked
+
+Porting mistakes, made on purpose: the level that should catch each one must do so. Changes that
+change nothing must pass every level."""
+
+
+def _table(report: Report) -> str:
+    rows = [
+        (r.model, f"{r.level} {LEVELS[r.level].title}", r.lane, str(len(group)), f"{r.error:.1e}",
+         _limit(r), "pass" if r.passed else "**fail**", r.name)
+        for group in grouped(report.records)
+        for r in [worst(group)]
+    ]  # fmt: skip
+    titles = ("model", "level", "lane", "compared", "worst", "bound", "verdict", "where")
+    return _rows(titles, rows)
+
+
+def _rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def save(report: Report, folder: Path, mutants: Sequence[tuple[str, str, str]]) -> None:
+    """Write PARITY.md and its pictures into a folder."""
+    from flaxnets.parity import pictures
+
+    names = pictures.draw(report, folder)
+    (folder / "PARITY.md").write_text(markdown(report, mutants, names))

@@ -1,0 +1,193 @@
+"""The parity levels in a small size, the report, and the command."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+import torch
+from test_predict import call
+
+import flaxnets
+from flaxnets import data, interop, parity
+from flaxnets.parity import compare, mutants
+from flaxnets.parity.levels import dropout, forward, gradients, structure, training
+from flaxnets.parity.records import FLOAT32, FLOAT64, Record, relative_error
+from flaxnets.parity.subject import Pair, examples, record_masks, subject
+
+NAMES = list(flaxnets.MODELS)
+SMALL = compare.setting("cnn")._replace(splits=mutants.few_examples(data.load("digits")))
+
+
+def assert_all_pass(records, least=1):
+    assert len(records) >= least
+    assert not [record for record in records if not record.passed]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_levels_1_to_9_and_11_hold(name):
+    for level in [*range(1, 10), 11]:
+        (records,) = compare.compare(subject(name), SMALL, [level])
+        assert_all_pass(records, least=0 if level == 6 and name != "cnn" else 1)
+
+
+def test_every_layer_and_parameter_is_compared_in_both_lanes():
+    cnn = subject("cnn")
+    layers = ["conv1", "conv2", "dropout1", "fc1", "dropout2", "fc2", "output"]
+    for check in (forward.evaluation, forward.training):
+        found = [(r.lane, r.name) for r in check(cnn, 4)]
+        assert [name for lane, name in found if lane == "float64"] == layers
+        assert [name for lane, name in found if lane == "float32"] == layers
+    names = {r.name for r in gradients.gradients(cnn, 4)}
+    assert names == {"images", *(leaf.name for leaf in interop.leaves(cnn.model))}
+    assert len({r.name for r in dropout.dropout(cnn)}) == 12  # six facts of two layers
+    assert len(list(structure.structure(cnn))) == 3
+
+
+@pytest.mark.parametrize("mutant", mutants.mutants(), ids=lambda m: m.name.replace(" ", "-"))
+def test_every_mutant_dies_by_its_level_and_equivalent_ones_live(mutant):
+    levels = [mutant.level] if mutant.level else range(2, 10)
+    caught = dict(mutants.failures(mutant, SMALL, levels))
+    assert set(caught) == ({mutant.level} if mutant.level else set())
+    if mutant.level:
+        assert "Error" not in caught[mutant.level]  # seen by a comparison, not by a crash
+
+
+def test_the_list_of_mutants_is_that_of_the_design():
+    found = mutants.mutants()
+    assert len([m for m in found if m.level]) == 19
+    assert len([m for m in found if not m.level]) == 2
+    assert len({m.name for m in found}) == len(found)
+
+
+def test_masks_that_are_recorded_are_those_that_torch_applied():
+    with FLOAT32():
+        pair = Pair(subject("cnn"), FLOAT32)
+        pair.net.train()
+        before = []
+        for layer in (pair.net.dropout1, pair.net.dropout2):
+            layer.register_forward_hook(lambda _, inputs, out: before.append((inputs[0], out)))
+        images = pair.torch_images(examples(16)[0])
+        with torch.no_grad(), pytest.warns(UserWarning, match="dropout2d"):
+            _, masks = record_masks(pair.net, lambda: pair.net(images))
+    (x, dropped), (y, thinned) = before
+    keep = torch.tensor(masks["dropout1"]["keep"]).permute(0, 3, 1, 2)
+    # torch multiplies by 1 / 0.75 as float32 has it: one rounding more or less
+    torch.testing.assert_close(dropped, x * keep / 0.75, rtol=2e-7, atol=0)
+    assert torch.equal(thinned, y * torch.tensor(masks["dropout2"]["keep"]) / 0.5)
+    assert 0 < keep.float().mean() < 1
+
+
+def test_the_equivalence_test_tells_equal_from_different(monkeypatch):
+    rng = np.random.default_rng(0)
+    equal = rng.normal(0.98, 0.002, (2, 20))
+    for ours, theirs, passes in (
+        (equal[0], equal[1], True),
+        (equal[0], equal[1] - 0.005, False),
+        (equal[0] - 0.005, equal[1], False),
+        (rng.normal(0.98, 0.02, 20), rng.normal(0.98, 0.02, 20), False),  # too little is known
+    ):
+        monkeypatch.setattr(training, "accuracies", lambda *_, a=ours, b=theirs: (a, b))
+        (record,) = training.outcome(subject("mlp"), SMALL.splits, 1, 20)
+        assert record.passed is passes
+
+
+def test_level_10_trains_both_sides():
+    ours, theirs = training.accuracies(subject("mlp"), data.load("digits"), epochs=3, seeds=2)
+    assert ours.shape == theirs.shape == (2,)
+    assert min(ours.min(), theirs.min()) > 0.8  # three epochs of digits: about 0.9
+
+
+def test_an_error_is_relative_to_the_largest_value_and_nan_passes_nothing():
+    assert relative_error([1.0, 2.5], [1.0, 2.0]) == 0.25
+    assert relative_error([0.5], [0.0]) == 0.5
+    assert relative_error(np.ones(2), np.ones(3)) == float("inf")
+    for error, passed in ((1e-3, True), (2e-3, False), (float("nan"), False)):
+        assert Record("cnn", 3, "x", "float32", error, 1e-3).passed is passed
+
+
+def test_bounds_of_float32_are_far_below_what_a_mistake_does():
+    with FLOAT32():
+        pair = Pair(subject("cnn"), FLOAT32)
+        bounds = forward.layer_bounds(pair, ["conv1", "conv2", "fc1", "fc2", "output"])
+    assert max(bounds.values()) < 1e-3
+    with FLOAT64():
+        pair = Pair(subject("cnn"), FLOAT64)
+        assert set(forward.layer_bounds(pair, ["conv1", "output"]).values()) == {1e-12}
+
+
+def test_run_gives_a_report_that_prints_as_a_table():
+    result = parity.run("mlp", levels=[1, 3])
+    assert result.passed
+    lines = str(result).splitlines()
+    assert len(lines) == 4  # the head, level 1, level 3 in two lanes
+    assert max(map(len, lines)) <= 80
+    assert all(line.endswith("pass") for line in lines[1:])
+    worse = dataclasses.replace(
+        result, records=(*result.records, result.records[0]._replace(error=1.0))
+    )
+    assert not worse.passed
+    assert "FAIL\n  names, order and shapes" in str(worse)
+
+
+def test_run_refuses_what_is_not_there():
+    with pytest.raises(ValueError, match="unknown model 'resnet'"):
+        parity.run("resnet")
+    with pytest.raises(ValueError, match="there is no level 12: they are 1 to 11"):
+        parity.run("mlp", levels=[3, 12])
+
+
+def test_the_command_prints_a_row_a_level_and_writes_a_page(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(mutants, "mutants", lambda: mutants_of_one)
+    arguments = ["--model", "mlp", "--level", "1", "3", "--output", tmp_path / "page"]
+    status, out, err = call(capsys, "parity", *arguments)
+    assert (status, err) == (0, "")
+    assert "every level holds (19 comparisons in" in out
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+    page = (tmp_path / "page/PARITY.md").read_text()
+    assert "Every level holds." in page
+    assert "| mlp | 3 forward, evaluation | float64 | 8 |" in page
+    assert "| beta2 = 0.99 | 8 Adam | caught by level 8: Adam, step 1000 |" in page
+    for name in ("errors_by_layer", "initial_distributions", "loss_trajectories"):
+        assert f"({name}.png)" in page
+        assert (tmp_path / f"page/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+mutants_of_one = [mutant for mutant in mutants.mutants() if mutant.name == "beta2 = 0.99"]
+
+
+def test_a_level_that_fails_is_named_and_the_exit_status_is_1(capsys, monkeypatch):
+    broken = next(m.subject for m in mutants.mutants() if m.name == "Linear not transposed")
+    import flaxnets.parity.subject as module
+
+    monkeypatch.setattr(module, "subject", lambda name: broken)
+    status, out, _ = call(capsys, "parity", "--model", "mlp", "--level", "3")
+    assert status == 1
+    assert "NOT every level holds" in out
+    assert "FAIL\n  linear_relu_stack.0\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--level", "0"], "--level 0: levels are 1 to 11"),
+     (["--level", "x"], "invalid int value: 'x'"),
+     (["--model", "resnet"], "invalid choice: 'resnet'"),
+     (["--data-dir", "nowhere"], "nowhere: no such folder")],
+)  # fmt: skip
+def test_bad_input_to_the_command_is_refused(arguments, message, capsys):
+    status, out, err = call(capsys, "parity", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_all_levels_hold_on_the_digits(name):
+    result = parity.run(name)
+    assert result.passed, str(result)
+    assert {record.level for record in result.records} >= {*range(1, 12)} - {6}
+
+
+def test_no_level_leaves_64_bit_numbers_switched_on():
+    list(compare.compare(subject("mlp"), SMALL, [3]))
+    assert jax.numpy.ones(1).dtype == np.float32
