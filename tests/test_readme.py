@@ -6,7 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from conftest import ROOT
+
+from flaxnets.parity.reference import REFERENCES
 
 README = (ROOT / "README.md").read_text()
 
@@ -53,6 +56,7 @@ def test_the_other_commands_run(command, digits_run, tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/cnn").symlink_to(digits_run)
     (tmp_path / "photo.jpg").symlink_to(ROOT / "tests/photos/3.jpg")
+    torch.save({"model": REFERENCES["mlp"]().state_dict()}, tmp_path / "checkpoint.pt")
     _, *arguments = shlex.split(command)
     result = subprocess.run(
         [sys.executable, "-m", "flaxnets", *arguments], cwd=tmp_path, capture_output=True, text=True

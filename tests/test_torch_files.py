@@ -13,7 +13,7 @@ from test_predict import call
 
 import flaxnets
 from flaxnets import interop
-from flaxnets.parity.reference import REFERENCES
+from flaxnets.parity.reference import LOSSES, REFERENCES
 
 NAMES = list(flaxnets.MODELS)
 
@@ -206,3 +206,45 @@ def test_bfloat16_is_read_as_such(tmp_path):
     torch.save(trained("mlp", torch.bfloat16).state_dict(), tmp_path / "net.pt")
     loaded = interop.load(tmp_path / "net.pt")
     assert {array.dtype for array in loaded.values()} == {np.dtype(ml_dtypes.bfloat16)}
+
+
+def trained_on_real_data(name, real_data):
+    """A checkpoint of torch after a short training, as this project has never seen it."""
+    torch.manual_seed(123)
+    train, test = flaxnets.data.load("mnist", real_data)
+    net = REFERENCES[name]()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    shape = {"cnn": (1, 28, 28), "mlp": (28, 28), "softmax_mlp": (784,)}[name]
+
+    def images(split, i):
+        return torch.tensor(split.images[i : i + 100] / np.float32(255)).reshape(-1, *shape)
+
+    for i in range(0, 10_000, 100):
+        optimizer.zero_grad()
+        labels = torch.tensor(train.labels[i : i + 100], dtype=torch.int64)
+        LOSSES[name](net(images(train, i)), labels).backward()
+        optimizer.step()
+    net.eval()
+    return net, lambda net: classes_of(net, [images(test, i) for i in range(0, 10_000, 100)])
+
+
+def classes_of(net, batches):
+    with torch.no_grad():
+        return torch.cat([net(batch).argmax(1) for batch in batches]).numpy()
+
+
+@pytest.mark.filterwarnings("ignore:dropout2d")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_foreign_checkpoint_predicts_the_same_class_of_all_10000_images(
+    name, real_data, tmp_path
+):
+    net, classify = trained_on_real_data(name, real_data)
+    test = flaxnets.data.load("mnist", real_data).test
+    for case, wrap in WRAPPINGS.items():
+        for dtype in (torch.float32, torch.float16, torch.bfloat16):
+            if case != "both" and dtype != torch.float32:
+                continue  # half precision once: weights as stored, computed in float32
+            torch.save(wrap(net.to(dtype).state_dict()), tmp_path / "net.pt")
+            model, variables = flaxnets.load(tmp_path / "net.pt")
+            ours = flaxnets.training.predict(model, variables, test.images).argmax(1)
+            np.testing.assert_array_equal(ours, classify(net.float()))
