@@ -26,10 +26,11 @@ def save(
     variables: Mapping[str, Any],
     **metadata: str,
 ) -> None:
-    """Write one of the networks of ``flaxnets.models`` to a .safetensors or .npz file.
+    """Write one of the networks of ``flaxnets.models`` to a file.
 
     Args:
-        path: the file. One that is there is replaced once the new one is complete.
+        path: the file, as ``interop.save`` takes it: .safetensors, .npz, or .pt and .pth, which
+            keep no metadata: from these ``load`` takes the network in its tutorial's sizes.
         model, variables: the network, and its ``{"params": ...}``.
         metadata: text to keep with them, as ``dataset="mnist"``.
 

@@ -130,3 +130,16 @@ def test_a_state_that_does_not_fit_is_refused():
         ValueError, match=r"2.bias has step, exp_avg_sq, .*different steps: \[3, 9\]"
     ):
         interop.adam_from_torch(flaxnets.MLP(), torn)
+
+
+def test_the_state_of_an_older_torch_is_taken():
+    _, optimizer = stepped("mlp")
+    state = optimizer.state_dict()
+    (group,) = state["param_groups"]
+    kept = ("lr", "betas", "eps", "weight_decay", "amsgrad", "params")  # torch 1.0's
+    older = {**state, "param_groups": [{key: group[key] for key in kept}]}
+    ours, newer = (interop.adam_from_torch(flaxnets.MLP(), s) for s in (older, state))
+    jax.tree.map(np.testing.assert_array_equal, ours, newer)
+    del older["param_groups"][0]["params"]
+    with pytest.raises(ValueError, match="no Adam"):
+        interop.adam_from_torch(flaxnets.MLP(), older)

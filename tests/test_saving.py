@@ -13,6 +13,7 @@ import flaxnets
 from flaxnets import interop
 from flaxnets.parity.reference import REFERENCES
 
+WITH_METADATA = (".safetensors", ".npz")  # torch's files have no place for text
 IMAGES = jnp.ones((2, 28, 28))
 MODELS = [
     *(network() for network in flaxnets.MODELS.values()),
@@ -22,7 +23,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("suffix", interop.FORMATS)
+@pytest.mark.parametrize("suffix", WITH_METADATA)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_a_saved_model_comes_back_with_its_fields_and_bits(model, suffix, tmp_path):
     variables = model.init(jax.random.key(0), IMAGES)
@@ -99,7 +100,7 @@ BAD_FIELDS = {
 }
 
 
-@pytest.mark.parametrize("suffix", interop.FORMATS)
+@pytest.mark.parametrize("suffix", WITH_METADATA)
 @pytest.mark.parametrize("case", BAD_FIELDS)
 def test_fields_that_do_not_fit_are_refused(case, suffix, tmp_path):
     path = with_metadata(tmp_path / f"net{suffix}", model="mlp", fields=BAD_FIELDS[case])

@@ -36,10 +36,9 @@ def run(options: argparse.Namespace) -> int:
         if options.model not in (None, name):
             raise ValueError(f"{options.source} holds a {name}, not a {options.model}")
         known = interop.metadata(saving.find(options.source))
-    extra = {key: text for key, text in known.items() if key not in ("model", "fields")}
-    saving.save(options.target, model, variables, **extra)
-    arrays = interop.to_torch(model, variables).values()
-    kinds = ", ".join(sorted({str(array.dtype) for array in arrays}))
-    count = sum(array.size for array in arrays)
+    arrays = interop.to_torch(model, variables)
+    interop.save(options.target, arrays, {**known, **saving.describe(model)})
+    kinds = ", ".join(sorted({str(array.dtype) for array in arrays.values()}))
+    count = sum(array.size for array in arrays.values())
     print(f"{options.source} -> {options.target}: {name}, {count:,} parameters, {kinds}")
     return 0

@@ -37,7 +37,7 @@ class Query(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("model", metavar="MODEL", help="the folder of a run, or a saved .safetensors or .npz file")
+    add("model", metavar="MODEL", help="the folder of a run, or a file of weights")
     add("images", metavar="IMAGE", nargs="*", help="PNG or JPEG files of any size")
     add("--index", type=int, nargs="+", metavar="N", help="test images of the dataset, from 0")
     add(

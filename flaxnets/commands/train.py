@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--save-model",
         metavar="FILE",
-        help="also save the parameters here at the end, as .safetensors or .npz",
+        help=f"also save the parameters here at the end: {', '.join(interop.FORMATS)}",
     )
     add("--plot", action="store_true", help="also draw the run, as PNGs in the workdir")
     add("--dry-run", action="store_true", help="only one step and one test batch")

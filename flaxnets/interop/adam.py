@@ -96,9 +96,9 @@ def adam_from_torch(model: nn.Module, optimizer: Mapping[str, Any]) -> optax.Opt
 def _check_class(groups: Any) -> None:
     for group in groups:
         name = next((OTHERS[key] for key in group if key in OTHERS), None)
-        if name or "amsgrad" not in group:
+        if name or not {"params", "amsgrad", "weight_decay"} <= group.keys():
             raise ValueError(f"the optimizer is {name or 'no Adam'}: only Adam can be carried over")
-        if group["amsgrad"] or group["maximize"]:
+        if group["amsgrad"] or group.get("maximize"):  # which older versions of torch have not
             setting = "amsgrad" if group["amsgrad"] else "maximize"
             raise ValueError(f"an Adam with {setting}=True cannot be carried over: optax has none")
         if group.get("decoupled_weight_decay") and group["weight_decay"]:

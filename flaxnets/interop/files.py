@@ -72,8 +72,10 @@ def save(
     Raises:
         ValueError: for another suffix.
         OSError: if it cannot be written; a file that was there is as it was.
+        ImportError: for a .pt or .pth file where torch is not installed.
     """
     path = Path(path)
+    check_path(path)
     write = _format(path).save
     # safetensors saves the buffer of a strided array as if it were contiguous, without a word.
     arrays = {name: np.asarray(as_numpy(value), order="C") for name, value in state_dict.items()}
@@ -160,8 +162,12 @@ FORMATS = {
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError unless ``load`` and ``save`` know the file's suffix."""
-    _format(Path(path))
+    """Raise ValueError unless ``load`` and ``save`` know the file's suffix.
+
+    Also ImportError, if it is one of torch's and torch is not installed.
+    """
+    if _format(Path(path)).load is pickled.load_weights:
+        pickled.require_torch(Path(path))
 
 
 def _format(path: Path) -> Format:

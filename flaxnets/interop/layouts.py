@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
@@ -149,12 +150,17 @@ def _check(
         if name in given and given[name].shape != shape
     ]
     if finite:
-        counts = {name: int(np.sum(~np.isfinite(array))) for name, array in given.items()}
-        offences += [
-            f"{name} has {n} values that are not finite" for name, n in counts.items() if n
-        ]
+        offences += _not_finite({name: given[name] for name in expected if name in given})
     if offences:
         raise ValueError(f"{what}: " + "; ".join(offences))
+
+
+def _not_finite(arrays: StateDict) -> Iterator[str]:
+    for name, array in arrays.items():
+        if not jnp.issubdtype(array.dtype, jnp.number):
+            yield f"{name} holds {array.dtype}, expected numbers"
+        elif n := int(np.sum(~np.isfinite(array))):
+            yield f"{name} has {n} values that are not finite"
 
 
 def as_numpy(value: Any) -> np.ndarray:

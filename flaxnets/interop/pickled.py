@@ -5,9 +5,10 @@ not plain data and tensors. torch is imported only here, and only when such a fi
 """
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeGuard
 
 import ml_dtypes
 import numpy as np
@@ -16,20 +17,32 @@ from flaxnets.interop.layouts import StateDict, as_numpy
 
 WEIGHTS = ("model_state_dict", "state_dict", "model")  # what checkpoints call them
 OPTIMIZERS = ("optimizer_state_dict", "optimizer")
+DEEPEST = 3  # how far inside; a file may hold itself
 
 
 def load_weights(path: Path) -> StateDict:
     """The ``state_dict`` in a file, or in the checkpoint that it holds."""
     found = _load(path)
-    while inner := [found[key] for key in WEIGHTS if isinstance(found.get(key), Mapping)]:
-        found = inner[0]
+    for _ in range(DEEPEST):
+        inner = [found[key] for key in WEIGHTS if isinstance(found.get(key), Mapping)]
+        found = inner[0] if inner else found
     foreign = [str(name) for name, value in found.items() if not hasattr(value, "detach")]
     if foreign or not found:
         what = f"holds {', '.join(foreign[:3])}" if foreign else "is empty"
         raise ValueError(
             f"{path}: no state_dict, nor a checkpoint with one as {', '.join(WEIGHTS)}: it {what}"
         )
-    return {name: as_numpy(tensor) for name, tensor in found.items()}
+    return {str(name): _array(path, name, tensor) for name, tensor in found.items()}
+
+
+def _array(path: Path, name: Any, tensor: Any) -> np.ndarray:
+    try:
+        return as_numpy(tensor)
+    except (TypeError, NotImplementedError, RuntimeError) as error:  # sparse, quantised, meta
+        raise ValueError(
+            f"{path}: {name} is no plain tensor of numbers that NumPy has: {tensor.layout}, "
+            f"{tensor.dtype}, on {tensor.device}"
+        ) from error
 
 
 def load_optimizer(path: Path) -> dict[str, Any]:
@@ -37,25 +50,32 @@ def load_optimizer(path: Path) -> dict[str, Any]:
     found = _load(path)
     for key in OPTIMIZERS:
         found = found[key] if isinstance(found.get(key), Mapping) else found
-    if not {"state", "param_groups"} <= found.keys():
+    state, groups = found.get("state"), found.get("param_groups")
+    if not (_all_mappings(state, dict) and _all_mappings(groups, list)):
         raise ValueError(
             f"{path}: no optimizer's state_dict, nor a checkpoint with one as "
             f"{', '.join(OPTIMIZERS)}"
         )
-    return _with_arrays(found)
+    arrays = {
+        place: {
+            key: _array(path, key, value) if hasattr(value, "detach") else value
+            for key, value in of_one.items()
+        }
+        for place, of_one in state.items()
+    }
+    return {"state": arrays, "param_groups": groups}
 
 
-def _with_arrays(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _with_arrays(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_with_arrays(inner) for inner in value)
-    return as_numpy(value) if hasattr(value, "detach") else value
+def _all_mappings(value: Any, kind: type) -> TypeGuard[Any]:
+    """Whether it is of a kind, dict or list, and all that is in it are mappings."""
+    items = value.values() if isinstance(value, dict) else value
+    return isinstance(value, kind) and all(isinstance(item, Mapping) for item in items)
 
 
 def _load(path: Path) -> Mapping[str, Any]:
-    torch = _torch(path)
+    torch = require_torch(path)
     try:
+        _check_sums(path)
         with path.open("rb") as file:
             found = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -70,13 +90,22 @@ def _load(path: Path) -> Mapping[str, Any]:
     return found
 
 
+def _check_sums(path: Path) -> None:
+    """torch itself reads past a wrong checksum: a flipped bit would be another weight."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"the checksum of {damaged} is wrong")
+
+
 def _first_sentence(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
 
 
 def save(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
     """Write a ``state_dict`` that torch loads."""
-    torch = _torch(Path(getattr(file, "name", ".pt")))
+    import torch
+
     torch.save({name: _as_tensor(torch, array) for name, array in arrays.items()}, file)
 
 
@@ -91,7 +120,8 @@ def _as_tensor(torch: Any, array: np.ndarray) -> Any:
     return torch.from_numpy(array)
 
 
-def _torch(path: Path) -> Any:
+def require_torch(path: Path) -> Any:
+    """The module torch. Raises ImportError that names the file for which it is needed."""
     try:
         import torch
     except ImportError as error:

@@ -96,7 +96,9 @@ def trajectories(name: str) -> "Figure":
             left.plot(steps, ours, "-", color="C0", label="flaxnets")
         gap = np.maximum(np.abs(ours - theirs), 1e-17)
         right.plot(steps, gap, "o-", ms=3, color=color, label=lane.name)
-    left.set(title=f"{name}: loss, same batches and masks", xlabel="step", ylabel="mean loss")
+    left.set(
+        title=f"{name}, digits: loss, same batches and masks", xlabel="step", ylabel="mean loss"
+    )
     right.axhline(1e-9, color="C0", ls="--", lw=1, label="bound, float64")
     right.set(title="Gap between the two", xlabel="step", ylabel="|difference|", yscale="log")
     for axes in (left, right):

@@ -32,7 +32,8 @@ class Lane(NamedTuple):
 
     name: str
     dtype: Any
-    epsilon: float  # the spacing of numbers at 1, in products
+    epsilon: float  # the spacing of numbers at 1
+    rounding: float  # of the operands of a product, before it is taken; 0 if they are taken whole
     precision: str
 
     @contextlib.contextmanager
@@ -42,14 +43,32 @@ class Lane(NamedTuple):
             yield
 
 
-FLOAT64 = Lane("float64", jnp.float64, 2.0**-52, "highest")
-FLOAT32 = Lane("float32", jnp.float32, 2.0**-23, "highest")
-TF32 = Lane("tf32", jnp.float32, 2.0**-10, "default")  # what a GPU does when it is not told
+FLOAT64 = Lane("float64", jnp.float64, 2.0**-52, 0.0, "highest")
+FLOAT32 = Lane("float32", jnp.float32, 2.0**-23, 0.0, "highest")
+TF32 = Lane("tf32", jnp.float32, 2.0**-23, 2.0**-11, "default")  # a GPU that is not told otherwise
 
 
 def lanes() -> list[Lane]:
-    """Those that this machine has."""
+    """Those that this machine has; the last one is what users get who ask for nothing."""
     return [FLOAT64, FLOAT32] + ([TF32] if jax.default_backend() == "gpu" else [])
+
+
+def rounding_bound(lane: Lane, sums: float, products: int) -> float:
+    """What rounding may do to a tensor that was computed through several layers.
+
+    A sum of n products, rounded at each step, has a relative error of about sqrt(n) epsilon / 4
+    where the errors are independent: they add up like a random walk whose steps grow with the
+    partial sums. Both sides have their own, and a layer passes on what it was given. Twice
+    sqrt(n) epsilon a layer leaves a factor of five. Operands that are rounded before a product are
+    off by ``lane.rounding`` at most each, which averages out over the sum: it does not grow
+    with n. Four times that leaves a factor of two.
+
+    Args:
+        lane: the precision, narrower than float64.
+        sums: the square roots of the lengths of the sums, added up.
+        products: how many layers with products there are on the way.
+    """
+    return 2 * lane.epsilon * sums + 4 * lane.rounding * products
 
 
 def relative_error(ours: Any, theirs: Any) -> float:
@@ -59,3 +78,8 @@ def relative_error(ours: Any, theirs: Any) -> float:
         return float("inf")
     gap, scale = float(np.max(np.abs(a - b))), float(np.max(np.abs(b)))
     return gap / scale if scale else gap
+
+
+def surprise(p: float) -> float:
+    """-log10 of a p value, which may have become 0."""
+    return float(-np.log10(max(p, 1e-300)))

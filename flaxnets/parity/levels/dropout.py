@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from flaxnets.parity.records import Record
+from flaxnets.evaluation import Examples
+from flaxnets.parity.records import Record, surprise
 from flaxnets.parity.reference import REFERENCES
 from flaxnets.parity.subject import Subject, examples
+from flaxnets.step import initial_state, run_steps
 
 SURE = -np.log10(1e-6)  # how unlikely a count must be to be called wrong
 
@@ -21,6 +23,7 @@ def dropout(subject: Subject, n: int = 256) -> Iterator[Record]:
     """Level 6. What a layer does is seen by giving it ones: it returns its mask, scaled."""
     images = jnp.asarray(examples(n)[0], jnp.float32)
     variables = subject.model.init(jax.random.key(0), images[:1])
+    yield _steps(subject, variables)
     drawn = [_drawn(subject, variables, images, True, seed) for seed in (1, 2)]
     kept = _drawn(subject, variables, images, False, 1)
     modules = REFERENCES[subject.name]().named_modules()
@@ -28,6 +31,23 @@ def dropout(subject: Subject, n: int = 256) -> Iterator[Record]:
         if isinstance(layer, torch.nn.Dropout2d):
             for what, error, bound in _layer(layer.p, *(d.get(name) for d in (*drawn, kept))):
                 yield Record(subject.name, 6, f"{name}: {what}", "float32", error, bound)
+
+
+def _steps(subject: Subject, variables: Any, n: int = 32) -> Record:
+    """Two steps of ``fit`` from the same parameters on the same batch: only the masks may differ,
+    and must if there is a dropout."""
+    images, labels = examples(n)
+    batch = Examples(jnp.asarray(images, jnp.float32), jnp.asarray(labels))
+    start = initial_state(variables["params"])
+    totals = [
+        run_steps(subject.model, subject.loss, n, batch, jax.random.key(0), jnp.asarray(1e-3),
+                  jnp.arange(n), start._replace(step=jnp.asarray(step)), 0, 1)[1]
+        for step in (0, 1)
+    ]  # fmt: skip
+    drops = any(isinstance(m, torch.nn.Dropout2d) for m in REFERENCES[subject.name]().modules())
+    name = "a new mask each step" if drops else "no mask in any step"
+    differ = bool(totals[0] != totals[1])
+    return Record(subject.name, 6, name, "float32", float(differ != drops), 0.0)
 
 
 def _layer(p: float, first: Any, second: Any, kept: Any) -> Iterator[tuple[str, float, float]]:
@@ -45,7 +65,7 @@ def _layer(p: float, first: Any, second: Any, kept: Any) -> Iterator[tuple[str, 
     yield "rate: -log10 p", _surprise(mask, 1 - p), SURE
     agree = p**2 + (1 - p) ** 2
     yield "independent over the batch: -log10 p", _surprise(mask[::2] == mask[1::2], agree), SURE
-    yield "a new mask each step: -log10 p", _surprise(mask == other, agree), SURE
+    yield "another key, another mask: -log10 p", _surprise(mask == other, agree), SURE
 
 
 def _split(places: np.ndarray) -> bool:
@@ -54,8 +74,7 @@ def _split(places: np.ndarray) -> bool:
 
 
 def _surprise(events: np.ndarray, probability: float) -> float:
-    p = binomtest(int(events.sum()), events.size, probability).pvalue
-    return float(-np.log10(max(p, 1e-300)))
+    return surprise(binomtest(int(events.sum()), events.size, probability).pvalue)
 
 
 def _drawn(subject: Subject, variables: Any, images: Any, train: bool, seed: int) -> dict[str, Any]:

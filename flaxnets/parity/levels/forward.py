@@ -11,7 +11,14 @@ import torch
 
 from flaxnets import layers
 from flaxnets.interop.layouts import as_numpy
-from flaxnets.parity.records import FLOAT64, Lane, Record, lanes, relative_error
+from flaxnets.parity.records import (
+    FLOAT64,
+    Lane,
+    Record,
+    lanes,
+    relative_error,
+    rounding_bound,
+)
 from flaxnets.parity.subject import (
     Pair,
     Subject,
@@ -21,7 +28,7 @@ from flaxnets.parity.subject import (
     torch_layers,
 )
 
-BFLOAT16 = Lane("bfloat16", jnp.bfloat16, 2.0**-7, "highest")
+BFLOAT16 = Lane("bfloat16", jnp.bfloat16, 2.0**-7, 0.0, "highest")
 
 
 def evaluation(subject: Subject, n: int = 32) -> Iterator[Record]:
@@ -60,20 +67,15 @@ def _compare(level: int, pair: Pair, ours: Any, theirs: Any) -> Iterator[Record]
 
 
 def layer_bounds(pair: Pair, names: list[str]) -> dict[str, float]:
-    """What rounding may do to the output of each layer, given in the order of the calls.
-
-    In float64 the bound is 1e-12. Else it is derived: a sum of n products, rounded at each step,
-    has a relative error of about sqrt(n) epsilon / 4 where rounding errors are independent (they
-    add up like a random walk whose steps grow with the partial sums). The errors of the layers
-    before are carried along, and both sides have their own: six times sqrt(n) epsilon a layer,
-    added up, leaves a factor of ten.
-    """
+    """Of the output of each layer, given in the order of the calls: 1e-12 in float64."""
     modules = dict(pair.net.named_modules())
-    bounds, lengths = {}, 4.0  # what has no sum still rounds a few times
+    bounds, sums, products = {}, 4.0, 0  # what has no sum still rounds a few times
     for name in names:
         weight = getattr(modules.get(name), "weight", None)
-        lengths += np.sqrt(weight[0].numel()) if weight is not None else 0
-        bounds[name] = 1e-12 if pair.lane == FLOAT64 else 6 * pair.lane.epsilon * lengths
+        if weight is not None:
+            sums, products = sums + np.sqrt(weight[0].numel()), products + 1
+        wide = pair.lane == FLOAT64
+        bounds[name] = 1e-12 if wide else rounding_bound(pair.lane, sums, products)
     return bounds
 
 
@@ -112,7 +114,7 @@ def _softmax_errors(pair: Pair) -> Iterator[tuple[str, float]]:
     ours = [_outputs(pair, logits) for logits in LOGITS]
     theirs = [_torch_outputs(pair, logits) for logits in LOGITS]
     pairs = list(zip(ours, (as_numpy(out).astype(float) for out in theirs), strict=True))
-    yield "outputs", max(relative_error(a, b) for a, b in pairs)
+    yield "outputs", float(np.max([relative_error(a, b) for a, b in pairs]))  # NaN stays NaN
     finite = [np.array_equal(np.isfinite(a), np.isfinite(b)) for a, b in pairs]
     yield "finite where torch is", float(not all(finite))
     p = [np.asarray(pair.model.probabilities(out), np.float64) for out in ours]
@@ -124,7 +126,7 @@ def _softmax_errors(pair: Pair) -> Iterator[tuple[str, float]]:
         relative_error(pair.subject.loss(a, jnp.asarray(labels)), _torch_losses(pair, b, labels))
         for a, b in zip(ours, theirs, strict=True)
     ]
-    yield "losses", max(gaps)
+    yield "losses", float(np.max(gaps))
     kinds = (layers.LogSoftmax(), layers.Softmax())
     logarithms, probabilities = (
         jnp.asarray(k.apply({}, jnp.asarray(LOGITS, dtype))) for k in kinds

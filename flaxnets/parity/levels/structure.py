@@ -10,7 +10,7 @@ import torch
 from scipy.stats import ks_2samp
 
 from flaxnets import interop
-from flaxnets.parity.records import Record
+from flaxnets.parity.records import Record, surprise
 from flaxnets.parity.reference import REFERENCES
 from flaxnets.parity.subject import Subject
 
@@ -51,7 +51,7 @@ def initialisation(subject: Subject, seeds: int = 10) -> Iterator[Record]:
         # the last of float32's bits: torch's own draws reach the limit itself
         yield Record(subject.name, 2, f"{name}: largest / limit", "float32", over, 1 + 2.0**-23)
         p = ks_2samp(*(values[:: max(1, len(values) // SAMPLE)] for values in (a, b))).pvalue
-        yield Record(subject.name, 2, f"{name}: -log10 p", "float32", float(-np.log10(p)), bound)
+        yield Record(subject.name, 2, f"{name}: -log10 p", "float32", surprise(p), bound)
 
 
 def _initialise(subject: Subject, seed: int) -> Any:
