@@ -176,8 +176,8 @@ def test_the_command_prints_a_row_a_level_and_writes_a_page(tmp_path, capsys, mo
     assert "| mlp | 3 forward, evaluation | float64 | 8 |" in page
     assert "| beta2 = 0.99 | 8 Adam | 8 | Adam, step 1000 | pass |" in page
     for name in ("errors_by_layer", "initial_distributions", "loss_trajectories"):
-        assert f"({name}.png)" in page
-        assert (tmp_path / f"page/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"(pictures/{name}.png)" in page
+        assert (tmp_path / f"page/pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 mutants_of_one = [mutant for mutant in mutants.mutants() if mutant.name == "beta2 = 0.99"]

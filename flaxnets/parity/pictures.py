@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def draw(report: Report, folder: Path) -> list[str]:
-    """Write a picture of each kind, and return their names.
+    """Write a picture of each kind into ``pictures/``, and return their names from the folder.
 
     Distributions and trajectories are those of the report's first network.
     """
@@ -31,9 +31,11 @@ def draw(report: Report, folder: Path) -> list[str]:
         "initial_distributions.png": distributions(first),
         "loss_trajectories.png": trajectories(first),
     }
-    for name, figure in figures.items():
+    (folder / "pictures").mkdir(exist_ok=True)
+    names = [f"pictures/{name}" for name in figures]
+    for name, figure in zip(names, figures.values(), strict=True):
         figure.savefig(folder / name, dpi=130)
-    return list(figures)
+    return names
 
 
 def errors(report: Report) -> "Figure":

@@ -97,7 +97,7 @@ def markdown(report: Report, trials: Sequence[Trial], pictures: Sequence[str]) -
     parts = [INTRODUCTION, f"{verdict} Measured with {about}.", _table(report)]
     parts += [f"- {name}: {setting}" for name, setting in report.settings.items()]
     parts += [MUTANTS, _mutants(trials)]
-    parts += [f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in pictures]
+    parts += [f"![{Path(name).stem.replace('_', ' ')}]({name})" for name in pictures]
     return "\n\n".join(parts) + "\n"
 
 
@@ -115,15 +115,20 @@ Porting mistakes, made on purpose, each through levels 2 to 9 on few examples: t
 should see it must, whatever others do. Changes that change nothing must pass them all."""
 
 
+TITLES = ("model", "level", "lane", "compared", "worst", "bound", "verdict", "where")
+
+
 def _table(report: Report) -> str:
-    rows = [
-        (r.model, f"{r.level} {LEVELS[r.level].title}", r.lane, str(len(group)), f"{r.error:.1e}",
-         _limit(r), "pass" if r.passed else "**fail**", r.name)
-        for group in grouped(report.records)
-        for r in [worst(group)]
-    ]  # fmt: skip
-    titles = ("model", "level", "lane", "compared", "worst", "bound", "verdict", "where")
-    return _rows(titles, rows)
+    return _rows(TITLES, [cells(group) for group in grouped(report.records)])
+
+
+def cells(group: Sequence[Record]) -> tuple[str, ...]:
+    """A row of the page."""
+    record = worst(group)
+    level = f"{record.level} {LEVELS[record.level].title}"
+    verdict = "pass" if record.passed else "**fail**"
+    figures = str(len(group)), f"{record.error:.1e}", _limit(record)
+    return record.model, level, record.lane, *figures, verdict, record.name
 
 
 def _mutants(trials: Sequence[Trial]) -> str:

@@ -1,0 +1,83 @@
+"""PARITY.md is true of the code: what takes seconds is measured again and held against it."""
+
+import functools
+
+import pytest
+from conftest import ROOT
+
+import flaxnets
+from flaxnets.parity import compare, mutants, report
+from flaxnets.parity.subject import subject
+
+PAGE = (ROOT / "PARITY.md").read_text()
+NAMES = list(flaxnets.MODELS)
+
+
+def table(first_title):
+    """The rows of the page's table that begins so, as dicts by their titles."""
+    lines = PAGE[PAGE.index(f"| {first_title} |") :].split("\n\n")[0].splitlines()
+    titles, _, *rows = [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
+    return [dict(zip(titles, row, strict=True)) for row in rows]
+
+
+@functools.cache
+def measured(name):
+    """The rows of levels 1 to 8, which need no training."""
+    setting = mutants.few_examples()
+    records = [r for level in compare.compare(subject(name), setting, range(1, 9)) for r in level]
+    return [dict(zip(report.TITLES, report.cells(group), strict=True))
+            for group in report.grouped(records)]  # fmt: skip
+
+
+def test_every_level_of_every_network_is_stated_and_passes():
+    rows = table("model")
+    assert {row["verdict"] for row in rows} == {"pass"}
+    for name in NAMES:
+        levels = [int(row["level"].split()[0]) for row in rows if row["model"] == name]
+        assert sorted(set(levels)) == list(compare.LEVELS)
+    assert "Every level holds." in PAGE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_stated_of_levels_1_to_8_is_what_the_code_does(name):
+    """The same rows, counts and bounds. Errors of float64 are as small, but for the rounding of
+    another machine: a factor of ten."""
+    compared = ("level", "lane", "compared", "bound", "verdict")
+    stated = [row for row in table("model")
+              if row["model"] == name and int(row["level"].split()[0]) <= 8]  # fmt: skip
+    for page, now in zip(stated, measured(name), strict=True):
+        assert {key: page[key] for key in compared} == {key: now[key] for key in compared}
+        if page["lane"] == "float64":
+            assert float(now["worst"]) <= max(10 * float(page["worst"]), 1e-15), page["level"]
+
+
+@pytest.mark.parametrize(
+    ("level", "bound"), [(3, 1e-12), (5, 1e-12), (7, 1e-11), (8, 1e-11), (9, 1e-9)]
+)
+def test_float64_is_stated_under_the_bound_of_the_design(level, bound):
+    rows = [row for row in table("model")
+            if row["level"].startswith(f"{level} ") and row["lane"] == "float64"]  # fmt: skip
+    assert [row["model"] for row in rows] == NAMES
+    assert all(float(row["bound"]) == bound >= float(row["worst"]) for row in rows)
+
+
+def test_the_page_is_of_the_real_data_at_the_seeds_of_the_code():
+    for name, (dataset, epochs, seeds) in compare.ON_THE_REAL_DATA.items():
+        assert f"- {name}: {dataset}; level 10: {seeds} seeds a side, {epochs} epochs" in PAGE
+        (outcome,) = (row for row in table("model")
+                      if row["model"] == name and row["level"] == "10 outcome")  # fmt: skip
+        assert outcome["where"].startswith(f"accuracy of {seeds} seeds, {epochs} epochs: ")
+        assert outcome["where"].count("+-") == 2
+
+
+def test_every_mutant_is_listed_and_was_seen_by_its_level():
+    rows = table("change")
+    listed = {row["change"]: row["must be seen by"].split()[0] for row in rows}
+    assert listed == {m.name: str(m.level or "none") for m in mutants.mutants()}
+    assert {row["verdict"] for row in rows} == {"pass"}
+
+
+def test_the_pictures_are_there():
+    for name in ("errors_by_layer", "initial_distributions", "loss_trajectories"):
+        assert f"(pictures/{name}.png)" in PAGE
+        assert (ROOT / f"pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
