@@ -9,6 +9,7 @@ Both implementations give the same values and gradients up to rounding:
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 
 import jax
@@ -63,21 +64,27 @@ def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> 
 
     # Recomputing the patches in the backward pass is cheaper than keeping those of a whole batch.
     @functools.partial(jax.checkpoint, prevent_cse=False)
-    def convolve(image: jax.Array) -> jax.Array:
-        return _image_patches(image, kernel.shape[:2], strides) @ matrix
+    def convolve(chunk: jax.Array) -> jax.Array:
+        return _image_patches(chunk, kernel.shape[:2], strides) @ matrix
 
-    return lax.map(convolve, images, batch_size=CHUNK)
+    n = len(images)
+    if n <= CHUNK:
+        return convolve(images)
+    filled = jnp.pad(images, [(0, -n % CHUNK)] + [(0, 0)] * 3)
+    # A chunk has images from all over the batch: where devices share the batch, each has its own
+    # part of every chunk, and none has to ask another.
+    chunks = filled.reshape(CHUNK, -1, *images.shape[1:]).swapaxes(0, 1)
+    outputs = lax.map(convolve, chunks).swapaxes(0, 1)
+    return outputs.reshape(-1, *outputs.shape[2:])[:n]
 
 
-def _image_patches(image: jax.Array, size: tuple[int, ...], strides: tuple[int, int]) -> jax.Array:
-    """(H, W, C) -> (rows, columns, h * w * C): the patch under the kernel at each position."""
-    rows, columns = ((n - k) // s + 1 for n, k, s in zip(image.shape, size, strides, strict=False))
+def _image_patches(images: jax.Array, size: tuple[int, ...], strides: tuple[int, int]) -> jax.Array:
+    """(N, H, W, C) -> (N, rows, columns, h * w * C): the patch under the kernel at each place."""
+    spans = [(n - k) // s * s + 1 for n, k, s in zip(images.shape[1:], size, strides, strict=False)]
     slices = [
-        image[i : i + (rows - 1) * strides[0] + 1 : strides[0],
-              j : j + (columns - 1) * strides[1] + 1 : strides[1]]
-        for i in range(size[0])
-        for j in range(size[1])
-    ]  # fmt: skip
+        images[:, i : i + spans[0] : strides[0], j : j + spans[1] : strides[1]]
+        for i, j in itertools.product(*map(range, size))
+    ]
     return jnp.concatenate(slices, axis=-1)
 
 

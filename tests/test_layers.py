@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from flaxnets import interop, layers
-from flaxnets.convolution import IMPLEMENTATIONS, conv2d
+from flaxnets.convolution import IMPLEMENTATIONS
 
 # float64 sums of a few hundred terms of order one: each side is within about 1e-14.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -50,28 +50,6 @@ def test_conv2d_has_torchs_values_and_gradients(implementation, size, stride):
     np.testing.assert_allclose(np.moveaxis(dx, -1, 1), reference.grad, **CLOSE)
     for name, parameter in theirs.named_parameters():
         np.testing.assert_allclose(weights[name], parameter.grad, err_msg=name, **CLOSE)
-
-
-@pytest.mark.parametrize("batch", [1, 5, 8, 19])
-def test_convolution_by_patches_equals_lax_for_batches_that_no_chunk_divides(batch):
-    with jax.enable_x64(True):
-        x, kernel = jnp.asarray(normal(batch, 10, 10, 3)), jnp.asarray(normal(3, 3, 3, 6))
-        patches, lax = (conv2d(x, kernel, implementation=name) for name in ("patches", "lax"))
-    np.testing.assert_allclose(patches, lax, **CLOSE)
-
-
-def test_convolution_takes_patches_where_the_default_device_is_a_cpu_and_lax_elsewhere(monkeypatch):
-    x, kernel = jnp.ones((1, 5, 5, 1)), jnp.ones((3, 3, 1, 2))
-    cpu = jax.devices("cpu")[0]
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert "conv_general_dilated" in str(jax.make_jaxpr(lambda *a: conv2d(*a))(x, kernel))
-    with jax.default_device(cpu):
-        assert "conv_general_dilated" not in str(jax.make_jaxpr(lambda *a: conv2d(*a))(x, kernel))
-
-
-def test_an_unknown_convolution_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"'fft' is not one of \['lax', 'patches'\]"):
-        conv2d(jnp.ones((1, 5, 5, 1)), jnp.ones((3, 3, 1, 2)), implementation="fft")
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 6, 3), (2, 7, 5, 3)])
