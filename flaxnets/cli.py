@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from flaxnets import __version__
 from flaxnets.commands import BadInput, convert, parity, predict, summary, train
+from flaxnets.commands.cache import use_compilation_cache
 
 COMMANDS = {
     "train": train,
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subparsers[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:  # argparse takes no images after an option
         options.images += rest
+    use_compilation_cache()
     try:
         return options.run(options)
     except BadInput as error:

@@ -72,7 +72,7 @@ class CNN(Module):
         x = nn.relu(x)
         x = self.dropout2(x, train)
         x = self.fc2(x)
-        return nn.log_softmax(x)
+        return nn.log_softmax(_single(x))
 
     @staticmethod
     def loss(outputs: jax.Array, labels: jax.Array) -> jax.Array:
@@ -124,7 +124,7 @@ class MLP(Module):
     @staticmethod
     def loss(outputs: jax.Array, labels: jax.Array) -> jax.Array:
         """The cross-entropy: (N, K) logits, (N,) labels -> (N,) losses."""
-        return optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
+        return optax.softmax_cross_entropy_with_integer_labels(_single(outputs), labels)
 
     @staticmethod
     def probabilities(outputs: jax.Array) -> jax.Array:
@@ -162,7 +162,7 @@ class SoftmaxMLP(Module):
         x = _as_maps(x, flat=True).reshape(x.shape[0], HEIGHT * WIDTH)
         x = nn.relu(self.fc1(x))
         x = nn.relu(self.fc2(x))
-        x = nn.softmax(self.fc3(x))
+        x = nn.softmax(_single(self.fc3(x)))
         return x
 
     @staticmethod
@@ -172,7 +172,7 @@ class SoftmaxMLP(Module):
         (N, K) probabilities, (N,) labels -> (N,) losses. They are taken for logits, so that softmax
         is applied twice and no loss falls below log(1 + (K - 1) / e): 1.4612 for ten classes.
         """
-        return optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
+        return optax.softmax_cross_entropy_with_integer_labels(_single(outputs), labels)
 
     @staticmethod
     def probabilities(outputs: jax.Array) -> jax.Array:
@@ -185,6 +185,11 @@ MODELS: dict[str, type[CNN] | type[MLP] | type[SoftmaxMLP]] = {
     "mlp": MLP,
     "softmax_mlp": SoftmaxMLP,
 }
+
+
+def _single(x: jax.Array) -> jax.Array:
+    """In single precision at least, as softmax and losses are under torch's autocast."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _as_maps(x: jax.Array, flat: bool = False) -> jax.Array:

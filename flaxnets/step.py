@@ -90,13 +90,16 @@ def run_steps(
     size: int,
     examples: Examples,
     key: jax.Array,
-    learning_rate: jax.Array,
+    rates: jax.Array,
     order: jax.Array,
     state: TrainState,
     start: jax.Array,
     stop: jax.Array,
 ) -> tuple[TrainState, jax.Array]:
-    """Steps ``start`` to ``stop`` of an epoch, and the sum of the losses of their examples."""
+    """Steps ``start`` to ``stop`` of an epoch, and the sum of the losses of their examples.
+
+    ``rates`` has the learning rate of every step, counted as ``state.step`` is.
+    """
     n = len(order)
 
     def step(i: jax.Array, carry: tuple[TrainState, jax.Array]) -> tuple[TrainState, jax.Array]:
@@ -105,7 +108,8 @@ def run_steps(
         chosen = order[jnp.minimum(places, n - 1)]
         batch = Batch(examples.images[chosen], examples.labels[chosen], places < n)
         step_key = jax.random.fold_in(key, state.step)
-        state, added = train_step(model, loss, state, batch, step_key, learning_rate)
+        rate = rates[state.step]
+        state, added = train_step(model, loss, state, batch, step_key, rate)
         return state, total + added.astype(total.dtype)
 
     return jax.lax.fori_loop(start, stop, step, (state, jnp.zeros((), float)))

@@ -30,6 +30,7 @@ from flaxnets.evaluation import (
     predict,
     to_device,
 )
+from flaxnets.schedules import SCHEDULES, learning_rates
 from flaxnets.step import TrainState, epoch_order, initial_state, run_steps, train_step
 
 __all__ = [
@@ -55,7 +56,9 @@ class Config:
         epochs: passes over the training set.
         batch_size: examples a step.
         test_batch_size: examples a batch in evaluation; it changes no result, only memory.
-        learning_rate: Adam's, constant. Its other settings are torch's defaults.
+        learning_rate: Adam's, at its highest. Its other settings are torch's defaults.
+        schedule: how the rate runs over the steps, ``"constant"`` or ``"one-cycle"``, which is
+            torch's ``OneCycleLR``.
         seed: of the initial weights, the order of the examples, and dropout; in [0, 2**32).
         log_interval: steps between two reports of progress.
 
@@ -67,6 +70,7 @@ class Config:
     batch_size: int = 64
     test_batch_size: int = 1000
     learning_rate: float = 1e-3
+    schedule: str = "constant"
     seed: int = 0
     log_interval: int = 100
 
@@ -84,6 +88,8 @@ class Config:
             )
         if not (_is_whole(self.seed) and 0 <= self.seed < 2**32):
             offences.append(f"seed must be a whole number in [0, 2**32), got {self.seed!r}")
+        if self.schedule not in SCHEDULES:
+            offences.append(f"schedule {self.schedule!r} is not one of {', '.join(SCHEDULES)}")
         if offences:
             raise ValueError("; ".join(offences))
 
@@ -178,8 +184,9 @@ def chunks(
 
     state, n = initial_state(variables["params"]), len(train.labels)
     steps = steps_per_epoch(n, config.batch_size)
+    rates = learning_rates(config.schedule, config.learning_rate, config.epochs * steps)
     run = functools.partial(
-        run_steps, model, loss, min(config.batch_size, n), train, dropout_key, config.learning_rate
+        run_steps, model, loss, min(config.batch_size, n), train, dropout_key, jnp.asarray(rates)
     )
     run(jnp.arange(n), state, 0, 0)  # takes no step: it compiles, outside of what is timed
     for epoch in range(1, config.epochs + 1):

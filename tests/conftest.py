@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# What tests compile has no business in the user's cache. Set before JAX is imported.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
 import pytest
 
 from flaxnets.cli import main

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "data.tfds_builder": {"data"},
     "evaluation": set(),
     "step": {"evaluation"},
-    "training": {"evaluation", "step"},
+    "schedules": set(),
+    "training": {"evaluation", "schedules", "step"},
     "module": set(),
     "plots": set(),
     "images": set(),
@@ -40,7 +41,8 @@ MAY_IMPORT = {
 }
 # The command line may import anything; parity.* but for the reference anything but that.
 FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress",
-        "commands.predict", "commands.summary", "commands.convert", "commands.parity"}  # fmt: skip
+        "commands.presets", "commands.cache", "commands.predict", "commands.summary",
+        "commands.convert", "commands.parity"}  # fmt: skip
 LAZY = ["torch", "tensorflow", "tensorflow_datasets", "sklearn", "orbax", "PIL", "matplotlib"]
 
 

@@ -215,6 +215,15 @@ def test_fields_size_the_networks_and_their_dtypes():
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_softmax_and_losses_are_in_single_precision_in_a_network_of_half(name):
+    """As under torch's autocast. MLP returns logits, which stay as they are."""
+    model, x = flaxnets.MODELS[name](dtype=jnp.bfloat16), jnp.ones((2, 28, 28))
+    outputs = model.apply(model.init(KEY, x), x)
+    assert outputs.dtype == (jnp.bfloat16 if name == "mlp" else jnp.float32)
+    assert model.loss(outputs, jnp.zeros(2, int)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_probabilities_are_positive_and_sum_to_one(name):
     model, x = flaxnets.MODELS[name](), jnp.asarray(images(), jnp.float32)
     p = model.probabilities(model.apply(model.init(KEY, x), x))

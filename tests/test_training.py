@@ -96,8 +96,8 @@ def test_an_epoch_with_a_partial_batch_is_torchs_in_float64(name):
         order = step.epoch_order(jax.random.key(1), n)
         # evaluation mode on both sides: p=0 would change the network
         state, ours_sum = step.run_steps(
-            _WithoutDropout(model), model.loss, 64, examples, jax.random.key(0), 1e-3, order,
-            state, 0, 2)  # fmt: skip
+            _WithoutDropout(model), model.loss, 64, examples, jax.random.key(0),
+            jnp.full(2, 1e-3), order, state, 0, 2)  # fmt: skip
         ours = interop.to_torch(model, state.variables)
     for chosen in np.split(np.asarray(order), [64]):
         optimizer.zero_grad()

@@ -16,21 +16,27 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
+
 from flaxnets import data, interop, plots, saving, training, workdir
-from flaxnets.commands import bad_input, check_writable
+from flaxnets.commands import bad_input, check_writable, presets
 from flaxnets.commands.progress import Progress
 from flaxnets.data import Split, Splits
 from flaxnets.models import MODELS
+from flaxnets.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     import jax
 
 
+PRECISIONS = {"float32": None, "bfloat16": jnp.bfloat16}  # a model's dtype
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags. Those that the PyTorch MNIST example has keep its names."""
     add = parser.add_argument
-    add("--model", choices=MODELS, default="cnn", help="the network (default: cnn)")
-    add("--dataset", choices=data.CLASSES, default="digits", help="default: digits")
+    add("--model", choices=MODELS, help="the network (default: cnn)")
+    add("--dataset", choices=data.CLASSES, help="default: digits")
     add(
         "--data-dir",
         metavar="DIR",
@@ -44,9 +50,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the folder of TensorFlow Datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
     add("--epochs", type=int, metavar="N", help="default: 15 on digits, 5 on the others")
-    add("--batch-size", type=int, default=64, metavar="N", help="default: 64")
+    add("--batch-size", type=int, metavar="N", help="default: 64")
     add("--test-batch-size", type=int, default=1000, metavar="N", help="default: 1000")
-    add("--lr", type=float, default=1e-3, metavar="RATE", help="Adam's rate (default: 0.001)")
+    add("--lr", type=float, metavar="RATE", help="Adam's rate (default: 0.001)")
+    add(
+        "--schedule",
+        choices=SCHEDULES,
+        help="how the rate runs over the steps; one-cycle is torch's OneCycleLR with --lr at its "
+        "highest (default: constant)",
+    )
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the layers; parameters, losses and Adam stay in float32 (default: float32)",
+    )
+    add(
+        "--preset",
+        choices=presets.PRESETS,
+        help="settings for those that are not given. fast: MNIST to 99 %% in the least time, "
+        + presets.describe("fast"),
+    )
     add(
         "--seed",
         type=int,
@@ -84,6 +108,7 @@ def run(options: argparse.Namespace) -> int:
     """Train as the options say. Returns the exit status."""
     import jax
 
+    presets.fill(options)
     with bad_input():
         device, config = _find_device(options.device), _config(options)
         _check_save_model(options.save_model, options.workdir)
@@ -92,13 +117,19 @@ def run(options: argparse.Namespace) -> int:
         if options.dry_run:
             splits, config = _dry_run(splits, config)
         name = f"{options.model}-{options.dataset}"
-        settings = {"model": options.model, "dataset": options.dataset, **asdict(config)}
+        settings = {
+            "model": options.model,
+            "dataset": options.dataset,
+            "precision": options.precision,
+            **asdict(config),
+        }
         folder = workdir.create(options.workdir, name, settings)
     print(f"Using {device.platform} device: {_describe(device)}")
     print(f"Training {options.model} on {options.dataset}, writing to {folder}", flush=True)
     try:
         with jax.default_device(device):
-            accuracy = _train(options, MODELS[options.model](), splits, config, folder)
+            model = MODELS[options.model](dtype=PRECISIONS[options.precision])
+            accuracy = _train(options, model, splits, config, folder)
     except KeyboardInterrupt:
         saved = (folder / saving.PARAMS).exists()
         print(
@@ -116,6 +147,7 @@ def _config(options: argparse.Namespace) -> training.Config:
         batch_size=options.batch_size,
         test_batch_size=options.test_batch_size,
         learning_rate=options.lr,
+        schedule=options.schedule,
         seed=options.seed,
         log_interval=options.log_interval,
     )

@@ -1,0 +1,106 @@
+"""The learning rates of the steps, and the settings that choose them."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from test_predict import call
+
+import flaxnets
+from flaxnets import training
+from flaxnets.commands import presets
+from flaxnets.schedules import SCHEDULES, learning_rates
+
+
+def torchs(steps, rate):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=rate)
+    with warnings.catch_warnings(action="ignore"):
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1)
+        rates = []
+        for _ in range(steps):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+    return rates
+
+
+def test_one_cycle_is_torchs_but_for_the_place_of_its_corners():
+    # torch puts the corners half a step elsewhere: of 1,000 steps, within a hundredth of the rate
+    np.testing.assert_allclose(
+        learning_rates("one-cycle", 0.01, 1000), torchs(1000, 0.01), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 1000])
+def test_rates_are_positive_finite_and_at_most_the_given_one(schedule, steps):
+    rates = learning_rates(schedule, 1e-3, steps)
+    assert rates.shape == (steps,)
+    assert rates.dtype == np.float32
+    assert (rates > 0).all()
+    assert (rates <= np.float32(1e-3) * (1 + 1e-6)).all()
+
+
+def test_fit_takes_each_step_at_its_rate():
+    """Where the gradient is the same at each step, Adam's steps are as long as the rate."""
+    split = (np.ones((4, 3), np.float32), np.zeros(4))
+    config = training.Config(epochs=8, batch_size=4, learning_rate=1e-3, schedule="one-cycle")
+    epochs = training.fit(
+        flaxnets.layers.Linear(3, 1), [split, split], config, loss=lambda out, _: out[:, 0]
+    )
+    places = [float(epoch.state.params["bias"][0]) for epoch in epochs]
+    lengths = -np.diff(places)
+    # bias correction and differences of places in float32
+    np.testing.assert_allclose(lengths, learning_rates("one-cycle", 1e-3, 8)[1:], rtol=1e-3)
+
+
+def test_an_unknown_schedule_is_refused_by_name():
+    with pytest.raises(ValueError, match="schedule 'cosine' is not one of constant, one-cycle"):
+        training.Config(schedule="cosine")
+
+
+def test_a_preset_sets_what_is_not_given(tmp_path, capsys, real_data):
+    arguments = ["--preset", "fast", "--batch-size", "100", "--data-dir", real_data, "--dry-run"]
+    assert call(capsys, "train", *arguments, "--workdir", tmp_path / "run")[0] == 0
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    expected = {**presets.PRESETS["fast"], "batch_size": 100}
+    assert config["learning_rate"] == expected.pop("lr")
+    assert config["epochs"] == 1  # as a dry run has
+    del expected["epochs"]
+    assert expected.items() <= config.items()
+
+
+def test_half_precision_trains_as_well_and_keeps_its_parameters_in_single(tmp_path, capsys):
+    arguments = ["--model", "mlp", "--precision", "bfloat16", "--workdir", tmp_path / "run"]
+    status, out, _ = call(capsys, "train", *arguments)
+    assert status == 0
+    assert float(out.split()[-2]) > 95  # fifteen epochs of digits: 97 in single precision
+    model, variables = flaxnets.load(tmp_path / "run")
+    assert np.dtype(model.dtype) == "bfloat16"
+    assert variables["params"]["linear_relu_stack"]["0"]["kernel"].dtype == np.float32
+
+
+def test_a_second_start_compiles_nothing_anew(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_ENABLE_COMPILATION_CACHE"}
+    environment["XDG_CACHE_HOME"] = str(tmp_path)
+    found = []
+    for run in ("first", "second"):
+        command = [sys.executable, "-m", "flaxnets", "train", "--dry-run", "--workdir"]
+        subprocess.run([*command, str(tmp_path / run)], env=environment, check=True)
+        found.append(sorted(p.name for p in (tmp_path / "flaxnets/jax").glob("*-cache")))
+    assert found[0] == found[1]
+    assert any("run_steps" in name for name in found[0])
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "flaxnets").touch()  # a file where the folder would be
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_ENABLE_COMPILATION_CACHE"}
+    environment["XDG_CACHE_HOME"] = str(tmp_path)
+    command = [sys.executable, "-m", "flaxnets", "train", "--model", "mlp", "--dry-run"]
+    result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
