@@ -1,5 +1,6 @@
 """The PyTorch side of the benchmarks: the tutorials' networks in the tutorials' training loop."""
 
+import contextlib
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,16 +17,33 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
 
 
-class Trainer:
-    """A network, its optimizer and its data, all in memory as torch likes them best."""
+def use_precision(precision: str) -> None:
+    """float32 in full, or as JAX's default on a GPU has it, TF32."""
+    torch.set_float32_matmul_precision("high" if precision == "default" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "default"
 
-    def __init__(self, model, split, batch_size, seed=0, channels_last=False):
+
+class Trainer:
+    """A network, its optimizer and its data, all in memory as torch likes them best.
+
+    Args:
+        variant: ``eager``, ``channels_last``, or ``compile``, which on a GPU is that with CUDA
+            graphs, channels last.
+        half: layers in bfloat16, by autocast.
+    """
+
+    def __init__(self, model, split, batch_size, seed=0, variant="eager", half=False):
         torch.manual_seed(seed)
-        self.name, self.batch_size = model, batch_size
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.name, self.batch_size, self.half = model, batch_size, half
+        last = variant == "channels_last" or (variant == "compile" and DEVICE == "cuda")
+        self.memory_format = torch.channels_last if last else torch.contiguous_format
         self.network = REFERENCES[model]().to(DEVICE, memory_format=self.memory_format)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, fused=True)
         self.images, self.labels = self.tensors(split)
+        self.call = self.network
+        if variant == "compile":
+            mode = "reduce-overhead" if DEVICE == "cuda" else "default"
+            self.call = torch.compile(self.network, mode=mode)
 
     def tensors(self, split):
         """ToTensor for a whole split, once."""
@@ -36,28 +54,48 @@ class Trainer:
         """The indices of an epoch's batches, the last one perhaps not full."""
         return iter(torch.randperm(len(self.images), device=DEVICE).split(self.batch_size))
 
-    def steps(self, batches) -> float:
+    def steps(self, batches, schedule=None) -> float:
         """Train on some batches; the images per second."""
         self.network.train()
         began, total, count = time.perf_counter(), 0.0, 0
         for chosen in batches:
-            images = self.images[chosen]
-            if images.ndim == 4:
-                images = images.contiguous(memory_format=self.memory_format)
-            self.optimizer.zero_grad()
-            loss = LOSSES[self.name](self.network(images), self.labels[chosen])
-            loss.backward()
-            self.optimizer.step()
-            total = total + loss.detach()
+            total = total + self.step(chosen)
             count += len(chosen)
+            if schedule:
+                schedule.step()
         float(total)  # waits for the device
         return count / (time.perf_counter() - began)
 
-    @torch.no_grad()
+    def step(self, chosen):
+        """One step of Adam; its loss, on the device."""
+        images = self.images[chosen]
+        if images.ndim == 4:
+            images = images.contiguous(memory_format=self.memory_format)
+        self.optimizer.zero_grad()
+        with self.precision():
+            outputs = self.call(images)
+        loss = LOSSES[self.name](outputs.float(), self.labels[chosen])
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach().clone()  # with CUDA graphs the next step overwrites it
+
+    def precision(self):
+        """Of the layers."""
+        if self.half:
+            return torch.autocast(DEVICE, torch.bfloat16)
+        return contextlib.nullcontext()
+
+    @torch.inference_mode()
+    def predict(self, images) -> torch.Tensor:
+        """The outputs, read back as NumPy has them."""
+        self.network.eval()
+        if images.ndim == 4:
+            images = images.contiguous(memory_format=self.memory_format)
+        with self.precision():
+            return self.call(images).float().cpu().numpy()
+
     def accuracy(self, split) -> float:
         """The fraction of a split that is classified as labelled."""
-        self.network.eval()
         images, labels = self.tensors(split)
-        right = [(self.network(x).argmax(1) == y).sum().item()
-                 for x, y in zip(images.split(1000), labels.split(1000), strict=True)]  # fmt: skip
-        return sum(right) / len(labels)
+        found = np.concatenate([self.predict(part).argmax(1) for part in images.split(1000)])
+        return float((found == labels.cpu().numpy()).mean())

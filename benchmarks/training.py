@@ -1,18 +1,22 @@
-"""How fast does flaxnets train beside eager PyTorch?
+"""How fast does flaxnets train beside PyTorch?
 
-    python benchmarks/training.py --data-dir ../shared/data/mnist
+    python benchmarks/training.py --data-dir DIR
 
 Both sides in one process, taking turns (A B A B), with the same data in memory, the same batch
-size, dropout on, Adam, the loss read at the end of a turn. PyTorch in both memory layouts where
-it has two. Compilation is not timed. About two minutes for the CNN at batch 64 on two cores.
+size, dropout on, Adam, the loss read at the end of a turn. PyTorch eager in both memory layouts
+where it has two, and by torch.compile with --compile (on a GPU always, with CUDA graphs); the
+ratio is to the best of them. Compilation is not timed: see startup.py. About six minutes on two
+cores.
 """
 
 import argparse
 import itertools
-import statistics
 
 import environment
-from torch_side import Trainer
+import jax
+import jax.numpy as jnp
+import turns
+from torch_side import Trainer, use_precision
 
 import flaxnets
 from flaxnets import data, training
@@ -22,66 +26,55 @@ def main() -> None:
     """Print a line a model and batch size, and save all."""
     options = parse()
     print(" ".join(f"{key}={value}" for key, value in environment.describe().items()))
-    print(f"{'model':12} {'batch':>5} {'flaxnets':>10} {'torch':>10} {'ratio':>6}   of each pair")
+    print(turns.HEAD)
     splits, rows = data.load("mnist", options.data_dir), []
+    use_precision(options.precision)
+    jax.config.update("jax_default_matmul_precision", options.precision.replace("bfloat16", ""))
     for model, batch_size in itertools.product(options.model, options.batch_size):
-        rows.append(compare(model, batch_size, splits, options.steps, options.pairs))
-        show(rows[-1])
+        rows.append(compare(model, batch_size, splits, options))
+        print(turns.line(rows[-1]), flush=True)
         environment.save(options.output, rows)
 
 
-def compare(model: str, batch_size: int, splits: data.Splits, steps: int, pairs: int) -> dict:
+def compare(model: str, batch_size: int, splits: data.Splits, options: argparse.Namespace) -> dict:
     """Images per second on both sides by turns, and their ratios."""
-    layouts = [False, True] if model == "cnn" else [False]
-    torches = [Trainer(model, splits.train, batch_size, channels_last=last) for last in layouts]
-    ours, theirs = our_turns(model, batch_size, splits, steps), []
-    for trainer in torches:
+    half, steps = options.precision == "bfloat16", max(1, options.images // batch_size)
+    sides = {"flaxnets": our_turns(model, batch_size, splits, steps, half).__next__}
+    for variant in turns.variants(model, options.compile):
+        trainer = Trainer(model, splits.train, batch_size, variant=variant, half=half)
         trainer.steps(itertools.islice(trainer.batches(), 3))
-    rates = []
-    for _ in range(pairs):
-        rates.append(next(ours))
-        theirs.append([t.steps(itertools.islice(t.batches(), steps)) for t in torches])
-    best = max(range(len(torches)), key=lambda i: statistics.median(row[i] for row in theirs))
-    return {
-        "model": model,
-        "batch_size": batch_size,
-        "steps": steps,
-        "flaxnets": rates,
-        "torch": [row[best] for row in theirs],
-        "torch_layout": ["contiguous", "channels_last"][best],
-        "ratios": [a / row[best] for a, row in zip(rates, theirs, strict=True)],
-    }
+        sides[variant] = lambda t=trainer: t.steps(itertools.islice(t.batches(), steps))
+    found = turns.compare(turns.take_turns(sides, options.pairs))
+    return {"model": model, "batch_size": batch_size, "steps": steps,
+            "precision": options.precision, **found}  # fmt: skip
 
 
-def our_turns(model: str, batch_size: int, splits: data.Splits, steps: int):
+def our_turns(model: str, batch_size: int, splits: data.Splits, steps: int, half: bool):
     """The images per second of each turn of that many steps."""
-    config = training.Config(epochs=10**6, batch_size=batch_size, log_interval=steps)
+    config = training.Config(epochs=1000, batch_size=batch_size, log_interval=steps)
     few = (splits.train, data.Split(*(array[:10] for array in splits.test)))
-    for chunk in training.chunks(flaxnets.MODELS[model](), few, config):
+    network = flaxnets.MODELS[model](dtype=jnp.bfloat16 if half else None)
+    for chunk in training.chunks(network, few, config):
         if not chunk.metrics:  # the last turn of an epoch is shorter
             yield chunk.images_per_second
 
 
-def show(row: dict) -> None:
-    """A line of the table."""
-    ours, theirs, ratio = (statistics.median(row[key]) for key in ("flaxnets", "torch", "ratios"))
-    spread = f"{min(row['ratios']):.2f}..{max(row['ratios']):.2f}"
-    print(f"{row['model']:12} {row['batch_size']:5} {ours:10,.0f} {theirs:10,.0f} "
-          f"{ratio:6.2f}   {spread} ({row['torch_layout']})", flush=True)  # fmt: skip
-
-
-def parse() -> argparse.Namespace:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data-dir", required=True, help="the folder of MNIST's IDX files")
-    parser.add_argument("--model", nargs="+", default=["cnn"], choices=flaxnets.MODELS)
-    parser.add_argument("--batch-size", nargs="+", type=int, default=[64])
-    parser.add_argument("--steps", type=int, default=40, help="of a turn (default: 40)")
-    parser.add_argument("--pairs", type=int, default=9, help="of turns (default: 9)")
-    parser.add_argument("--output", default=environment.RESULTS / "training.json")
-    return parser.parse_args()
+    add = parser.add_argument
+    add("--data-dir", required=True, help="the folder of MNIST")
+    add("--model", nargs="+", default=list(flaxnets.MODELS), choices=flaxnets.MODELS)
+    add("--batch-size", nargs="+", type=int, default=[64, 128, 512, 4096])
+    add("--images", type=int, default=2560, help="of a turn, at least a batch (default: 2560)")
+    add("--pairs", type=int, default=9, help="of turns (default: 9)")
+    add("--compile", action="store_true", help="also torch.compile, which takes a minute each")
+    add("--precision", default="default", choices=["default", "highest", "bfloat16"],
+        help="on a GPU default is TF32 on both sides (default: default)")  # fmt: skip
+    add("--output", default=environment.RESULTS / "training.json")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
