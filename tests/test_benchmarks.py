@@ -1,4 +1,4 @@
-"""The benchmarks run, and what is promised on speed is what was measured. No test times anything."""
+"""The benchmarks run, and what is promised on speed was measured. No test times anything."""
 
 import json
 import subprocess
