@@ -17,7 +17,7 @@ import environment
 SMALL = {
     "training": ["--batch-size", "64", "--images", "128", "--pairs", "2", "--model", "mlp", "cnn"],
     "inference": ["--batch-size", "1", "8", "--images", "8", "--pairs", "2", "--model", "mlp"],
-    "startup": ["--pairs", "1", "--model", "mlp"],
+    "startup": ["--pairs", "1", "--model", "mlp", "--no-whole"],
     "memory": ["--batch-size", "64", "--model", "mlp"],
     "scaling": ["--batch-size", "64", "--examples", "1000", "--pairs", "2", "--model", "mlp"],
     "time_to_99": ["--seeds", "1", "--epochs", "1", "--batch-size", "512"],

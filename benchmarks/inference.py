@@ -40,6 +40,7 @@ def compare(model: str, batch_size: int, splits: data.Splits, images: int, pairs
     sides = {"flaxnets": ours(model, splits.test.images[:batch_size])}
     for variant in turns.variants(model, compiled=False):
         trainer = Trainer(model, splits.test, batch_size, variant=variant)
+        trainer.network.eval()
         batch = trainer.images[:batch_size]
         sides[variant] = lambda t=trainer, b=batch: t.predict(b)
     timed = {name: lambda c=call: rate(c, calls, batch_size) for name, call in sides.items()}

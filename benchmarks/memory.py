@@ -12,22 +12,26 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import environment
+import numpy as np
+
+from flaxnets import data
 
 RUN = """
-import itertools, resource, sys
-side, model, batch_size, folder = sys.argv[1:]
+import itertools, resource, sys, types
+import numpy as np
+side, model, batch_size, file = sys.argv[1:]
 batch_size = int(batch_size)
-from flaxnets import data
-train = data.load("mnist", folder).train
+train = types.SimpleNamespace(**np.load(file))
 if side == "flaxnets":
     import flaxnets, jax
     from flaxnets import training
-    few = data.Split(train.images[:10], train.labels[:10])
+    splits = (train.images, train.labels), (train.images[:10], train.labels[:10])
     config = training.Config(batch_size=batch_size, log_interval=3)
-    for _ in itertools.islice(training.chunks(flaxnets.MODELS[model](), (train, few), config), 2):
+    for _ in itertools.islice(training.chunks(flaxnets.MODELS[model](), splits, config), 2):
         pass
     gpu = jax.default_backend() == "gpu"
     used = jax.devices()[0].memory_stats()["peak_bytes_in_use"] if gpu else None
@@ -45,20 +49,22 @@ def main() -> None:
     """Print a line a model, batch size and side, and save all."""
     options, rows = parse(), []
     print(f"{'model':12} {'batch':>5} {'flaxnets':>10} {'torch':>10} MB")
-    for model, batch_size in itertools.product(options.model, options.batch_size):
-        sides = ("flaxnets", "torch")
-        found = {side: peak(side, model, batch_size, options.data_dir) for side in sides}
-        rows.append({"model": model, "batch_size": batch_size, **found})
-        print(f"{model:12} {batch_size:5}", *(f"{found[s] / 1e6:10,.0f}" for s in sides),
-              flush=True)  # fmt: skip
-        environment.save(options.output, rows)
+    train, sides = data.load("mnist", options.data_dir).train, ("flaxnets", "torch")
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(file := f"{folder}/train.npz", **train._asdict())
+        for model, batch_size in itertools.product(options.model, options.batch_size):
+            found = {side: peak(side, model, batch_size, file) for side in sides}
+            rows.append({"model": model, "batch_size": batch_size, **found})
+            print(f"{model:12} {batch_size:5}", *(f"{found[s] / 1e6:10,.0f}" for s in sides),
+                  flush=True)  # fmt: skip
+            environment.save(options.output, rows)
 
 
-def peak(side: str, model: str, batch_size: int, folder: str) -> int:
+def peak(side: str, model: str, batch_size: int, file: str) -> int:
     """Bytes."""
     path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-    command = [sys.executable, "-c", RUN, side, model, str(batch_size), folder]
+    command = [sys.executable, "-c", RUN, side, model, str(batch_size), file]
     result = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
     return int(result.stdout.splitlines()[-1])
 

@@ -13,6 +13,7 @@ import statistics
 
 import environment
 import jax.numpy as jnp
+import numpy as np
 import torch
 from torch_side import Trainer
 
@@ -43,7 +44,8 @@ def main() -> None:
 
 def settings(options: argparse.Namespace) -> dict:
     """What the run is made of."""
-    return {key: getattr(options, key) for key in ("epochs", "batch_size", "lr", "precision")}
+    names = ("epochs", "batch_size", "lr", "precision", "variant")
+    return {name: getattr(options, name) for name in names}
 
 
 def run_flaxnets(
@@ -62,10 +64,10 @@ def run_flaxnets(
 def run_torch(options: argparse.Namespace, splits: data.Splits, seed: int) -> tuple[float, float]:
     """The same in PyTorch."""
     half, n = options.precision == "bfloat16", len(splits.train.labels)
-    variant = "channels_last"
-    trainer = Trainer("cnn", splits.train, options.batch_size, seed, variant, half)
+    trainer = Trainer("cnn", splits.train, options.batch_size, seed, options.variant, half)
+    trainer.warm_up()
     steps = training.steps_per_epoch(n, options.batch_size) * options.epochs
-    rates = learning_rates("one-cycle", 1.0, steps)
+    rates = np.asarray(learning_rates("one-cycle", 1.0, steps, 0, steps))
     trainer.optimizer.param_groups[0]["lr"] = options.lr
     schedule = torch.optim.lr_scheduler.LambdaLR(
         trainer.optimizer, lambda step: float(rates[min(step, steps - 1)])
@@ -86,6 +88,8 @@ def parse() -> argparse.Namespace:
     add("--batch-size", type=int, default=preset["batch_size"])
     add("--lr", type=float, default=preset["lr"])
     add("--precision", default="float32", choices=["float32", "bfloat16"])
+    add("--variant", default="compile" if torch.cuda.is_available() else "channels_last",
+        help="of torch: eager, channels_last or compile")  # fmt: skip
     add("--output", default=environment.RESULTS / "time_to_99.json")
     return parser.parse_args()
 

@@ -1,14 +1,23 @@
 """The PyTorch side of the benchmarks: the tutorials' networks in the tutorials' training loop."""
 
 import contextlib
+import copy
+import importlib.util
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from flaxnets.parity.reference import LOSSES, REFERENCES
+# The reference by its path: importing it from flaxnets would load JAX, and torch's processes would
+# be charged its memory and time.
+PLACE = Path(__file__).parents[1] / "flaxnets" / "parity" / "reference.py"
+SPEC = importlib.util.spec_from_file_location("reference", PLACE)
+REFERENCE = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(REFERENCE)
+LOSSES, REFERENCES = REFERENCE.LOSSES, REFERENCE.REFERENCES
 
 # The tutorials use Dropout2d on a 2-D input before fc2, and torch warns of it.
 warnings.filterwarnings("ignore", message="dropout2d")
@@ -18,9 +27,13 @@ SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
 
 
 def use_precision(precision: str) -> None:
-    """float32 in full, or as JAX's default on a GPU has it, TF32."""
-    torch.set_float32_matmul_precision("high" if precision == "default" else "highest")
-    torch.backends.cudnn.allow_tf32 = precision == "default"
+    """float32 in full (``highest``), or on a GPU as JAX has it by default, TF32 (``default``)."""
+    tf32 = DEVICE == "cuda" and precision == "default"
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+use_precision("default")
 
 
 class Trainer:
@@ -47,7 +60,7 @@ class Trainer:
 
     def tensors(self, split):
         """ToTensor for a whole split, once."""
-        images = torch.tensor(split.images).float().div(255).reshape(SHAPES[self.name]).to(DEVICE)
+        images = torch.tensor(split.images).float().div_(255).reshape(SHAPES[self.name]).to(DEVICE)
         return images, torch.tensor(np.asarray(split.labels)).long().to(DEVICE)
 
     def batches(self) -> Iterator[torch.Tensor]:
@@ -65,6 +78,14 @@ class Trainer:
                 schedule.step()
         float(total)  # waits for the device
         return count / (time.perf_counter() - began)
+
+    def warm_up(self, steps=3):
+        """Compile, load kernels, fill caches; then as if nothing had been."""
+        before = copy.deepcopy(self.network.state_dict())
+        for _, chosen in zip(range(steps), self.batches(), strict=False):
+            self.step(chosen)
+        self.network.load_state_dict(before)
+        self.optimizer.state.clear()
 
     def step(self, chosen):
         """One step of Adam; its loss, on the device."""
@@ -87,8 +108,7 @@ class Trainer:
 
     @torch.inference_mode()
     def predict(self, images) -> torch.Tensor:
-        """The outputs, read back as NumPy has them."""
-        self.network.eval()
+        """The outputs, read back as NumPy has them. To be called in evaluation mode."""
         if images.ndim == 4:
             images = images.contiguous(memory_format=self.memory_format)
         with self.precision():
@@ -96,6 +116,7 @@ class Trainer:
 
     def accuracy(self, split) -> float:
         """The fraction of a split that is classified as labelled."""
+        self.network.eval()
         images, labels = self.tensors(split)
         found = np.concatenate([self.predict(part).argmax(1) for part in images.split(1000)])
         return float((found == labels.cpu().numpy()).mean())

@@ -4,9 +4,9 @@
 
 Both sides in one process, taking turns (A B A B), with the same data in memory, the same batch
 size, dropout on, Adam, the loss read at the end of a turn. PyTorch eager in both memory layouts
-where it has two, and by torch.compile with --compile (on a GPU always, with CUDA graphs); the
-ratio is to the best of them. Compilation is not timed: see startup.py. About six minutes on two
-cores.
+where it has two, and by torch.compile with --compile (on a GPU always, with CUDA graphs); the ratio
+is to the best of those that ran. Compilation is not timed: see startup.py. About six minutes on
+two cores.
 """
 
 import argparse
@@ -29,7 +29,8 @@ def main() -> None:
     print(turns.HEAD)
     splits, rows = data.load("mnist", options.data_dir), []
     use_precision(options.precision)
-    jax.config.update("jax_default_matmul_precision", options.precision.replace("bfloat16", ""))
+    if options.precision == "highest":
+        jax.config.update("jax_default_matmul_precision", "highest")
     for model, batch_size in itertools.product(options.model, options.batch_size):
         rows.append(compare(model, batch_size, splits, options))
         print(turns.line(rows[-1]), flush=True)
@@ -38,11 +39,13 @@ def main() -> None:
 
 def compare(model: str, batch_size: int, splits: data.Splits, options: argparse.Namespace) -> dict:
     """Images per second on both sides by turns, and their ratios."""
-    half, steps = options.precision == "bfloat16", max(1, options.images // batch_size)
+    half = options.precision == "bfloat16"
+    whole = training.steps_per_epoch(len(splits.train.labels), batch_size)
+    steps = max(1, min(options.images // batch_size, whole - 1))
     sides = {"flaxnets": our_turns(model, batch_size, splits, steps, half).__next__}
     for variant in turns.variants(model, options.compile):
         trainer = Trainer(model, splits.train, batch_size, variant=variant, half=half)
-        trainer.steps(itertools.islice(trainer.batches(), 3))
+        trainer.warm_up()
         sides[variant] = lambda t=trainer: t.steps(itertools.islice(t.batches(), steps))
     found = turns.compare(turns.take_turns(sides, options.pairs))
     return {"model": model, "batch_size": batch_size, "steps": steps,

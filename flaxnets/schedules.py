@@ -4,17 +4,22 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 SCHEDULES: dict[str, Callable[[float, int], optax.Schedule]] = {
     "constant": lambda rate, steps: optax.constant_schedule(rate),
-    # torch's OneCycleLR: up from rate / 25 over 30 % of the steps, down to almost nothing
+    # torch's OneCycleLR with cycle_momentum=False: up from rate / 25 over 30 % of the steps, down
+    # to almost nothing
     "one-cycle": lambda rate, steps: optax.cosine_onecycle_schedule(steps, rate),
 }
 
 
-def learning_rates(schedule: str, rate: float, steps: int) -> np.ndarray:
-    """(steps,) float32: the rate of each step of a whole training, at most ``rate``."""
+def learning_rates(schedule: str, rate: float, steps: int, start: int, stop: int) -> jax.Array:
+    """(stop - start,): the rates of steps ``start`` to ``stop`` of a training of so many steps.
+
+    Args:
+        schedule: its name in ``SCHEDULES``.
+        rate: the highest.
+    """
     found = SCHEDULES[schedule](rate, max(steps, 4))  # optax's cycle has four parts at least
-    return np.asarray(jax.vmap(found)(jnp.arange(steps)), np.float32)
+    return jax.vmap(found)(jnp.arange(start, stop))

@@ -98,7 +98,8 @@ def run_steps(
 ) -> tuple[TrainState, jax.Array]:
     """Steps ``start`` to ``stop`` of an epoch, and the sum of the losses of their examples.
 
-    ``rates`` has the learning rate of every step, counted as ``state.step`` is.
+    ``order`` has the places of the epoch's examples, ``rates`` the learning rate of each of its
+    steps.
     """
     n = len(order)
 
@@ -108,8 +109,7 @@ def run_steps(
         chosen = order[jnp.minimum(places, n - 1)]
         batch = Batch(examples.images[chosen], examples.labels[chosen], places < n)
         step_key = jax.random.fold_in(key, state.step)
-        rate = rates[state.step]
-        state, added = train_step(model, loss, state, batch, step_key, rate)
+        state, added = train_step(model, loss, state, batch, step_key, rates[i])
         return state, total + added.astype(total.dtype)
 
     return jax.lax.fori_loop(start, stop, step, (state, jnp.zeros((), float)))

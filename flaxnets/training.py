@@ -58,7 +58,7 @@ class Config:
         test_batch_size: examples a batch in evaluation; it changes no result, only memory.
         learning_rate: Adam's, at its highest. Its other settings are torch's defaults.
         schedule: how the rate runs over the steps, ``"constant"`` or ``"one-cycle"``, which is
-            torch's ``OneCycleLR``.
+            torch's ``OneCycleLR`` with ``cycle_momentum=False``.
         seed: of the initial weights, the order of the examples, and dropout; in [0, 2**32).
         log_interval: steps between two reports of progress.
 
@@ -184,18 +184,21 @@ def chunks(
 
     state, n = initial_state(variables["params"]), len(train.labels)
     steps = steps_per_epoch(n, config.batch_size)
-    rates = learning_rates(config.schedule, config.learning_rate, config.epochs * steps)
-    run = functools.partial(
-        run_steps, model, loss, min(config.batch_size, n), train, dropout_key, jnp.asarray(rates)
+    run = functools.partial(run_steps, model, loss, min(config.batch_size, n), train, dropout_key)
+    rates = functools.partial(
+        learning_rates, config.schedule, config.learning_rate, config.epochs * steps
     )
-    run(jnp.arange(n), state, 0, 0)  # takes no step: it compiles, outside of what is timed
+    run(
+        rates(0, steps), jnp.arange(n), state, 0, 0
+    )  # takes no step: it compiles, outside of what is timed
     for epoch in range(1, config.epochs + 1):
         order = epoch_order(jax.random.fold_in(order_key, epoch), n)
+        of_epoch = rates((epoch - 1) * steps, epoch * steps)
         loss_sum, seconds = 0.0, 0.0
         for start in range(0, steps, config.log_interval):
             stop = min(start + config.log_interval, steps)
             began = time.perf_counter()
-            state, added = run(order, state, start, stop)
+            state, added = run(of_epoch, order, state, start, stop)
             added = _finite(added, f"training loss in epoch {epoch}, steps {start + 1} to {stop}")
             elapsed = time.perf_counter() - began
             loss_sum, seconds = loss_sum + added, seconds + elapsed

@@ -2,25 +2,31 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import warnings
 
+import jax
 import numpy as np
 import pytest
 import torch
 from test_predict import call
 
 import flaxnets
-from flaxnets import training
+from flaxnets import data, step, training
 from flaxnets.commands import presets
+from flaxnets.commands.cache import use_compilation_cache
+from flaxnets.parity.records import FLOAT64
 from flaxnets.schedules import SCHEDULES, learning_rates
 
 
 def torchs(steps, rate):
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=rate)
+    optimizer = torch.optim.Adam([torch.zeros(1)], lr=rate)
     with warnings.catch_warnings(action="ignore"):
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, rate, total_steps=steps + 1, cycle_momentum=False
+        )
         rates = []
         for _ in range(steps):
             rates.append(optimizer.param_groups[0]["lr"])
@@ -32,18 +38,38 @@ def torchs(steps, rate):
 def test_one_cycle_is_torchs_but_for_the_place_of_its_corners():
     # torch puts the corners half a step elsewhere: of 1,000 steps, within a hundredth of the rate
     np.testing.assert_allclose(
-        learning_rates("one-cycle", 0.01, 1000), torchs(1000, 0.01), atol=1e-4
+        learning_rates("one-cycle", 0.01, 1000, 0, 1000), torchs(1000, 0.01), atol=1e-4
     )
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 1000])
 def test_rates_are_positive_finite_and_at_most_the_given_one(schedule, steps):
-    rates = learning_rates(schedule, 1e-3, steps)
+    rates = learning_rates(schedule, 1e-3, steps, 0, steps)
     assert rates.shape == (steps,)
     assert rates.dtype == np.float32
     assert (rates > 0).all()
     assert (rates <= np.float32(1e-3) * (1 + 1e-6)).all()
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_epochs_are_parts_of_one_schedule_and_exact_in_double_precision(schedule):
+    with FLOAT64():
+        whole = learning_rates(schedule, 1e-3, 90, 0, 90)
+        parts = [learning_rates(schedule, 1e-3, 90, i, i + 30) for i in (0, 30, 60)]
+        np.testing.assert_array_equal(whole, np.concatenate(parts))
+        assert float(whole.max()) == 1e-3
+
+
+def test_another_number_of_epochs_does_not_compile_again():
+    split = data.load("digits").train
+    split = [array[:200] for array in split]
+    before = None
+    for epochs in (1, 2, 3):
+        config = training.Config(epochs=epochs, schedule="one-cycle")
+        list(training.fit(flaxnets.MLP(), [split, split], config))
+        before = before or step.run_steps._cache_size()
+        assert step.run_steps._cache_size() == before
 
 
 def test_fit_takes_each_step_at_its_rate():
@@ -56,7 +82,7 @@ def test_fit_takes_each_step_at_its_rate():
     places = [float(epoch.state.params["bias"][0]) for epoch in epochs]
     lengths = -np.diff(places)
     # bias correction and differences of places in float32
-    np.testing.assert_allclose(lengths, learning_rates("one-cycle", 1e-3, 8)[1:], rtol=1e-3)
+    np.testing.assert_allclose(lengths, learning_rates("one-cycle", 1e-3, 8, 1, 8), rtol=1e-3)
 
 
 def test_an_unknown_schedule_is_refused_by_name():
@@ -104,3 +130,15 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path):
     command = [sys.executable, "-m", "flaxnets", "train", "--model", "mlp", "--dry-run"]
     result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_without_a_home_there_is_no_cache_and_no_error(monkeypatch):
+    monkeypatch.setitem(jax.config.values, "jax_enable_compilation_cache", True)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def nobody():
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(pathlib.Path, "home", nobody)
+    use_compilation_cache()
+    assert jax.config.values["jax_compilation_cache_dir"] is None

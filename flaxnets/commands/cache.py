@@ -11,7 +11,10 @@ def use_compilation_cache() -> None:
     settings = jax.config.values
     if settings["jax_compilation_cache_dir"] or not settings["jax_enable_compilation_cache"]:
         return
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # nobody's home, as in some containers: no cache, then
+        return
     jax.config.update("jax_compilation_cache_dir", str(Path(base, "flaxnets", "jax")))
     # by default what took less than a second is not kept, which is most of these programs
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

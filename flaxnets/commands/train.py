@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--schedule",
         choices=SCHEDULES,
         help="how the rate runs over the steps; one-cycle is torch's OneCycleLR with --lr at its "
-        "highest (default: constant)",
+        "highest and Adam's betas as they are (default: constant)",
     )
     add(
         "--precision",

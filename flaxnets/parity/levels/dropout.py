@@ -40,7 +40,7 @@ def _steps(subject: Subject, variables: Any, n: int = 32) -> Record:
     batch = Examples(jnp.asarray(images, jnp.float32), jnp.asarray(labels))
     start = initial_state(variables["params"])
     totals = [
-        run_steps(subject.model, subject.loss, n, batch, jax.random.key(0), jnp.full(2, 1e-3),
+        run_steps(subject.model, subject.loss, n, batch, jax.random.key(0), jnp.full(1, 1e-3),
                   jnp.arange(n), start._replace(step=jnp.asarray(step)), 0, 1)[1]
         for step in (0, 1)
     ]  # fmt: skip
