@@ -10,14 +10,14 @@ from test_predict import call
 
 import flaxnets
 from flaxnets import data, interop, parity
-from flaxnets.parity import compare, mutants, report
+from flaxnets.parity import compare, mutants, report, trials
 from flaxnets.parity.levels import dropout, forward, gradients, structure, training
 from flaxnets.parity.records import FLOAT32, FLOAT64, TF32, Record, relative_error
 from flaxnets.parity.subject import Pair, examples, record_masks, subject
 from flaxnets.step import run_steps
 
 NAMES = list(flaxnets.MODELS)
-SMALL = mutants.few_examples()
+SMALL = trials.few_examples()
 
 
 def assert_all_pass(records):
@@ -47,16 +47,16 @@ def test_every_layer_and_parameter_is_compared_in_both_lanes():
 
 @pytest.mark.parametrize("mutant", mutants.mutants(), ids=lambda m: m.name.replace(" ", "-"))
 def test_every_mutant_dies_by_its_level_and_equivalent_ones_live(mutant):
-    trial = mutants.attempt(mutant, SMALL, [mutant.level] if mutant.level else mutants.TRIED)
+    trial = trials.attempt(mutant, SMALL, [mutant.level] if mutant.level else trials.TRIED)
     assert trial.passed, trial
 
 
 def test_a_mutant_that_lives_or_crashes_or_an_equivalent_that_dies_is_no_pass():
     mutant, equivalent = mutants.mutants()[0], mutants.mutants()[-1]
-    assert mutants.Trial(mutant, {3: "fc1"}).passed
-    assert not mutants.Trial(mutant, {5: "fc1"}).passed
-    assert not mutants.Trial(mutant, {3: mutants.REFUSED}).passed
-    assert not mutants.Trial(equivalent, {5: "fc1"}).passed
+    assert trials.Trial(mutant, {3: "fc1"}).passed
+    assert not trials.Trial(mutant, {5: "fc1"}).passed
+    assert not trials.Trial(mutant, {3: trials.REFUSED}).passed
+    assert not trials.Trial(equivalent, {5: "fc1"}).passed
 
 
 def test_steps_that_all_draw_with_the_same_key_are_seen(monkeypatch):
@@ -165,7 +165,7 @@ def test_run_refuses_what_is_not_there():
 
 
 def test_the_command_prints_a_row_a_level_and_writes_a_page(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(mutants, "mutants", lambda: mutants_of_one)
+    monkeypatch.setattr(trials, "mutants", lambda: mutants_of_one)
     arguments = ["--model", "mlp", "--level", "1", "3", "--output", tmp_path / "page"]
     status, out, err = call(capsys, "parity", *arguments)
     assert (status, err) == (0, "")

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 import flaxnets
-from flaxnets.parity import compare, mutants, report
+from flaxnets.parity import compare, mutants, report, trials
 from flaxnets.parity.subject import subject
 
 PAGE = (ROOT / "PARITY.md").read_text()
@@ -23,7 +23,7 @@ def table(first_title):
 @functools.cache
 def measured(name):
     """The rows of levels 1 to 8, which need no training."""
-    setting = mutants.few_examples()
+    setting = trials.few_examples()
     records = [r for level in compare.compare(subject(name), setting, range(1, 9)) for r in level]
     return [dict(zip(report.TITLES, report.cells(group), strict=True))
             for group in report.grouped(records)]  # fmt: skip

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Compare what the options name. Returns 0 if every level holds, else 1."""
     with bad_input():
         try:
-            from flaxnets.parity import compare, mutants, report
+            from flaxnets.parity import compare, report, trials
             from flaxnets.parity.subject import subject
         except ImportError as error:
             raise ImportError(f"{error}: pip install 'flaxnets[parity]'") from error
@@ -59,11 +59,11 @@ def run(options: argparse.Namespace) -> int:
     passed = result.passed
     if options.output:
         print("trying the mutants", flush=True)
-        trials = mutants.trials()
-        for trial in trials:
+        tried = trials.trials()
+        for trial in tried:
             if not trial.passed:
                 print(f"FAIL: {trial.mutant.name!r} was seen by levels {list(trial.seen)}")
-        passed = passed and all(trial.passed for trial in trials)
-        report.save(result, Path(options.output), trials)
+        passed = passed and all(trial.passed for trial in tried)
+        report.save(result, Path(options.output), tried)
         print(f"wrote {Path(options.output) / 'PARITY.md'}")
     return 0 if passed else 1

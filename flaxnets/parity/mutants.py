@@ -1,7 +1,6 @@
 """Mutants: porting mistakes made on purpose, each to be caught by the level that should."""
 
 import functools
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,10 +11,8 @@ import numpy as np
 import optax
 
 from flaxnets import interop
-from flaxnets.data import Split, Splits
 from flaxnets.layers import Conv2d, Dropout2d, Linear, max_pool2d
 from flaxnets.models import CNN, MLP
-from flaxnets.parity.compare import Setting, compare, setting
 from flaxnets.parity.subject import Subject, subject
 from flaxnets.step import train_step
 
@@ -197,51 +194,3 @@ def mutants() -> list[Mutant]:
         Mutant("pooling before ReLU", None, fault("pooling before ReLU")),
         Mutant("log_softmax twice", None, replace(cnn, loss=MLP.loss)),
     ]  # fmt: skip
-
-
-REFUSED = "refused"  # it did not even run, which is not how a mistake should be found
-TRIED = range(2, 10)  # levels; 10 and 11 would train each mutant
-
-
-class Trial(NamedTuple):
-    """What came of a mutant."""
-
-    mutant: Mutant
-    seen: dict[int, str]  # the levels that fail, and the first record that does
-
-    @property
-    def passed(self) -> bool:
-        """Whether the level that should see it does, or none if it changes nothing."""
-        if self.mutant.level is None:
-            return not self.seen
-        return self.seen.get(self.mutant.level, REFUSED) != REFUSED
-
-
-def attempt(mutant: Mutant, setting: Setting, levels: Iterable[int] = TRIED) -> Trial:
-    """Run the levels on a mutant."""
-    return Trial(mutant, dict(_failures(mutant, setting, levels)))
-
-
-def _failures(mutant: Mutant, setting: Setting, levels: Iterable[int]) -> Iterator[tuple[int, str]]:
-    for level in levels:
-        try:
-            (records,) = compare(mutant.subject, setting, [level])
-        except ValueError:
-            yield level, REFUSED
-            continue
-        failed = [record.name for record in records if not record.passed]
-        if failed:
-            yield level, failed[0]
-
-
-def few_examples() -> Setting:
-    """Digits enough for two steps and a last batch that is not full."""
-    found = setting("cnn")
-    train, test = (Split(split.images[:150], split.labels[:150]) for split in found.splits)
-    return found._replace(splits=Splits(train, test))
-
-
-def trials() -> list[Trial]:
-    """All mutants, each through all levels that are tried."""
-    small = few_examples()
-    return [attempt(mutant, small) for mutant in mutants()]

@@ -13,8 +13,8 @@ import optax
 import torch
 
 from flaxnets.parity.compare import LEVELS, Setting
-from flaxnets.parity.mutants import Trial
 from flaxnets.parity.records import Record
+from flaxnets.parity.trials import Trial
 
 
 @dataclasses.dataclass(frozen=True)
