@@ -20,6 +20,7 @@ SMALL = {
     "startup": ["--pairs", "1", "--model", "mlp", "--no-whole"],
     "memory": ["--batch-size", "64", "--model", "mlp"],
     "scaling": ["--batch-size", "64", "--examples", "1000", "--pairs", "2", "--model", "mlp"],
+    "precision": ["--seeds", "2", "--model", "mlp"],
     "time_to_99": ["--seeds", "1", "--epochs", "1", "--batch-size", "512"],
 }
 
@@ -29,7 +30,7 @@ def main() -> int:
     options, here = parse(), Path(__file__).parent
     for name, small in SMALL.items():
         print(f"== {name}", flush=True)
-        data = [] if name == "startup" else ["--data-dir", options.data_dir]
+        data = [] if name in ("startup", "precision") else ["--data-dir", options.data_dir]
         output = ["--output", str(Path(options.output, f"{name}.json"))]
         command = [sys.executable, here / f"{name}.py", *data, *output]
         subprocess.run([*command, *(small if options.small else [])], check=True)
