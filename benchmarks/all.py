@@ -17,6 +17,7 @@ import environment
 SMALL = {
     "training": ["--batch-size", "64", "--images", "128", "--pairs", "2", "--model", "mlp", "cnn"],
     "inference": ["--batch-size", "1", "8", "--images", "8", "--pairs", "2", "--model", "mlp"],
+    "loops": ["--steps", "2", "--pairs", "2", "--model", "mlp"],
     "startup": ["--pairs", "1", "--model", "mlp", "--no-whole"],
     "memory": ["--batch-size", "64", "--model", "mlp"],
     "scaling": ["--batch-size", "64", "--examples", "1000", "--pairs", "2", "--model", "mlp"],

@@ -7,7 +7,16 @@ import sys
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ("training", "inference", "startup", "memory", "scaling", "precision", "time_to_99")
+SCRIPTS = (
+    "training",
+    "inference",
+    "startup",
+    "memory",
+    "scaling",
+    "precision",
+    "loops",
+    "time_to_99",
+)
 
 
 def run(*arguments):
