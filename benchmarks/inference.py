@@ -2,7 +2,7 @@
 
     python benchmarks/inference.py --data-dir DIR
 
-From images in the device's memory to outputs in NumPy, by ``flaxnets.training.predict`` and by the
+From float32 images in the device's memory to outputs in NumPy, by ``flaxnets.training.predict`` and by the
 module called under ``torch.inference_mode``; both sides by turns. One image at a time, and 1,000 at
 once. About a minute on two cores.
 """
@@ -51,7 +51,7 @@ def compare(model: str, batch_size: int, splits: data.Splits, images: int, pairs
 
 def ours(model: str, images: np.ndarray):
     """A call that classifies these images."""
-    network, batch = flaxnets.MODELS[model](), jnp.asarray(images)
+    network, batch = flaxnets.MODELS[model](), jnp.asarray(images / np.float32(255))
     variables = network.init(jax.random.key(0), jnp.zeros((1, 28, 28)))
     return lambda: np.asarray(training.predict(network, variables, batch))
 

@@ -34,7 +34,9 @@ def predict(
     """
     if len(images) == 0:
         raise ValueError("there are no images to predict")
-    return _predict(model, variables, jnp.asarray(images), min(batch_size, len(images)))
+    if not isinstance(images, jax.Array):  # of one image, asking jnp.asarray is a tenth of the work
+        images = jnp.asarray(images)
+    return _predict(model, variables, images, min(batch_size, len(images)))
 
 
 def evaluate(
