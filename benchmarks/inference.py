@@ -2,9 +2,9 @@
 
     python benchmarks/inference.py --data-dir DIR
 
-From float32 images in the device's memory to outputs in NumPy, by ``flaxnets.training.predict`` and by the
-module called under ``torch.inference_mode``; both sides by turns. One image at a time, and 1,000 at
-once. About a minute on two cores.
+From float32 images in the device's memory to outputs in NumPy, by ``flaxnets.training.predict``
+and by the module called under ``torch.inference_mode``; both sides by turns. One image at a time,
+and 1,000 at once. About a minute on two cores.
 """
 
 import argparse
