@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import measured
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ from flaxnets.parity.subject import Pair, examples, record_masks, subject
 from flaxnets.step import run_steps
 
 NAMES = list(flaxnets.MODELS)
-SMALL = trials.few_examples()
+SMALL = measured.SMALL
 
 
 def assert_all_pass(records):
@@ -28,8 +29,7 @@ def assert_all_pass(records):
 @pytest.mark.parametrize("name", NAMES)
 def test_levels_1_to_9_and_11_hold(name):
     for level in [*range(1, 10), 11]:
-        (records,) = compare.compare(subject(name), SMALL, [level])
-        assert_all_pass(records)
+        assert_all_pass(measured.records(name, level))
 
 
 def test_every_layer_and_parameter_is_compared_in_both_lanes():
