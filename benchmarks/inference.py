@@ -38,7 +38,7 @@ def compare(model: str, batch_size: int, splits: data.Splits, images: int, pairs
     """Images per second on both sides by turns, and their ratios."""
     calls = max(1, images // batch_size)
     sides = {"flaxnets": ours(model, splits.test.images[:batch_size])}
-    for variant in turns.variants(model, compiled=False):
+    for variant in ["eager"] + (["channels_last"] if model == "cnn" else []):
         trainer = Trainer(model, splits.test, batch_size, variant=variant)
         trainer.network.eval()
         batch = trainer.images[:batch_size]

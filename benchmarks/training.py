@@ -71,7 +71,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--data-dir", required=True, help="the folder of MNIST")
     add("--model", nargs="+", default=list(flaxnets.MODELS), choices=flaxnets.MODELS)
     add("--batch-size", nargs="+", type=int, default=[64, 128, 512, 4096])
-    add("--images", type=int, default=2560, help="of a turn, at least a batch (default: 2560)")
+    add("--images", type=int, default=5120, help="of a turn, at least a batch (default: 5120)")
     add("--pairs", type=int, default=9, help="of turns (default: 9)")
     add("--compile", action="store_true", help="also torch.compile, which takes a minute each")
     add("--precision", default="default", choices=["default", "highest", "bfloat16"],

@@ -1,9 +1,14 @@
 """Both sides by turns (A B A B), so that what else the machine does falls on both."""
 
 import statistics
+import time
 from collections.abc import Callable
 
 import jax
+
+# Seconds between turns. The threads of one side go on spinning after their last work, OpenMP's for
+# a fifth of a second, and would take a core from the other.
+PAUSE = 0.3
 
 
 def take_turns(sides: dict[str, Callable[[], float]], pairs: int) -> dict[str, list[float]]:
@@ -11,6 +16,7 @@ def take_turns(sides: dict[str, Callable[[], float]], pairs: int) -> dict[str, l
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(pairs):
         for name, turn in sides.items():
+            time.sleep(PAUSE)
             found[name].append(turn())
     return found
 
@@ -25,8 +31,8 @@ def compare(rates: dict[str, list[float]]) -> dict:
 
 
 def variants(model: str, compiled: bool) -> list[str]:
-    """The ways to run PyTorch that are worth a try."""
-    found = ["eager"] + (["channels_last"] if model == "cnn" else [])
+    """The ways to train in PyTorch that are worth a try."""
+    found = ["eager"] + (["channels_last"] if model == "cnn" else []) + ["fused"]
     return found + (["compile"] if compiled or jax.default_backend() == "gpu" else [])
 
 

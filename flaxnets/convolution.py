@@ -71,10 +71,13 @@ def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> 
     if n <= CHUNK:
         return convolve(images)
     filled = jnp.pad(images, [(0, -n % CHUNK)] + [(0, 0)] * 3)
-    # A chunk has images from all over the batch: where devices share the batch, each has its own
-    # part of every chunk, and none has to ask another.
-    chunks = filled.reshape(CHUNK, -1, *images.shape[1:]).swapaxes(0, 1)
-    outputs = lax.map(convolve, chunks).swapaxes(0, 1)
+    if jax.device_count() == 1:
+        outputs = lax.map(convolve, filled.reshape(-1, CHUNK, *images.shape[1:]))
+    else:
+        # Where devices share the batch, a chunk has images from all over it: each device has its
+        # own part of every chunk, and none has to ask another.
+        chunks = filled.reshape(CHUNK, -1, *images.shape[1:]).swapaxes(0, 1)
+        outputs = lax.map(convolve, chunks).swapaxes(0, 1)
     return outputs.reshape(-1, *outputs.shape[2:])[:n]
 
 
