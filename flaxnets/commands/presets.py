@@ -16,9 +16,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
         "model": "cnn",
         "dataset": "mnist",
-        "epochs": 3,
+        "epochs": 4,
         "batch_size": 64,
-        "lr": 2e-3,
+        "lr": 3e-3,
         "schedule": "one-cycle",
     }
 }
