@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from flaxnets.parity.reference import LOSSES, REFERENCES
+from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 
 # The tutorials use Dropout2d on a 2-D input before fc2, and torch warns of it.
 warnings.filterwarnings("ignore", message="dropout2d")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
 
 
 class Trainer:
