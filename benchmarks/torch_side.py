@@ -17,13 +17,12 @@ PLACE = Path(__file__).parents[1] / "flaxnets" / "parity" / "reference.py"
 SPEC = importlib.util.spec_from_file_location("reference", PLACE)
 REFERENCE = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(REFERENCE)
-LOSSES, REFERENCES = REFERENCE.LOSSES, REFERENCE.REFERENCES
+LOSSES, REFERENCES, SHAPES = REFERENCE.LOSSES, REFERENCE.REFERENCES, REFERENCE.SHAPES
 
 # The tutorials use Dropout2d on a 2-D input before fc2, and torch warns of it.
 warnings.filterwarnings("ignore", message="dropout2d")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
 
 
 def use_precision(precision: str) -> None:

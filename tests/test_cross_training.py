@@ -12,11 +12,10 @@ import torch
 import flaxnets
 from flaxnets import data, interop
 from flaxnets.parity.records import FLOAT64
-from flaxnets.parity.reference import LOSSES, REFERENCES
+from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 from flaxnets.parity.subject import record_masks
 
 BEFORE, AFTER, BATCH, RATE = 20, 200, 32, 1e-3
-SHAPES = {"cnn": (1, 28, 28), "mlp": (28, 28), "softmax_mlp": (784,)}
 
 
 def batches(n):
@@ -31,7 +30,7 @@ def train_in_torch(name, net, optimizer, steps):
     masks = []
     for images, labels in steps:
         optimizer.zero_grad()
-        x = torch.tensor(images.reshape(-1, *SHAPES[name]))
+        x = torch.tensor(images.reshape(SHAPES[name]))
         outputs, drawn = record_masks(net, functools.partial(net, x))
         LOSSES[name](outputs, torch.tensor(labels, dtype=torch.int64)).backward()
         optimizer.step()

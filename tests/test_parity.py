@@ -12,7 +12,15 @@ from test_predict import call
 import flaxnets
 from flaxnets import data, interop, parity
 from flaxnets.parity import compare, mutants, report, trials
-from flaxnets.parity.levels import dropout, forward, gradients, structure, training
+from flaxnets.parity.levels import (
+    adam,
+    dropout,
+    forward,
+    gradients,
+    outcome,
+    structure,
+    trajectory,
+)
 from flaxnets.parity.records import FLOAT32, FLOAT64, TF32, Record, relative_error
 from flaxnets.parity.subject import Pair, examples, record_masks, subject
 from flaxnets.step import run_steps
@@ -78,7 +86,7 @@ def test_no_bound_of_any_precision_lets_a_gradient_of_zero_pass(name):
         bounds = [
             *forward.layer_bounds(pair, layers).values(),
             gradients.gradient_bound(pair, 32),
-            *(gradients.adam_bound(lane, step) for step in (1, 10, 1000)),
+            *(adam.adam_bound(lane, step) for step in (1, 10, 1000)),
         ]
         assert max(bounds) < (2e-4 if lane == FLOAT32 else 0.03)  # zeros are off by 1
 
@@ -117,13 +125,13 @@ def test_the_equivalence_test_tells_equal_from_different(monkeypatch):
         (equal[0] - 0.005, equal[1], False),
         (rng.normal(0.98, 0.02, 20), rng.normal(0.98, 0.02, 20), False),  # too little is known
     ):
-        monkeypatch.setattr(training, "accuracies", lambda *_, a=ours, b=theirs: (a, b))
-        (record,) = training.outcome(subject("mlp"), SMALL.splits, 1, 20)
+        monkeypatch.setattr(outcome, "accuracies", lambda *_, a=ours, b=theirs: (a, b))
+        (record,) = outcome.outcome(subject("mlp"), SMALL.splits, 1, 20)
         assert record.passed is passes
 
 
 def test_level_10_trains_both_sides():
-    ours, theirs = training.accuracies(subject("mlp"), data.load("digits"), epochs=3, seeds=2)
+    ours, theirs = outcome.accuracies(subject("mlp"), data.load("digits"), epochs=3, seeds=2)
     assert ours.shape == theirs.shape == (2,)
     assert min(ours.min(), theirs.min()) > 0.8  # three epochs of digits: about 0.9
 
@@ -140,7 +148,7 @@ def test_float64_has_the_bounds_of_the_design():
     with FLOAT64():
         pair = Pair(subject("cnn"), FLOAT64)
         assert set(forward.layer_bounds(pair, ["conv1", "output"]).values()) == {1e-12}
-    assert gradients.gradient_bound(pair, 32) == gradients.adam_bound(FLOAT64, 10) == 1e-11
+    assert gradients.gradient_bound(pair, 32) == adam.adam_bound(FLOAT64, 10) == 1e-11
 
 
 def test_run_gives_a_report_that_prints_as_a_table():
@@ -196,7 +204,7 @@ def test_a_level_that_fails_is_named_and_the_exit_status_is_1(capsys, monkeypatc
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--level", "0"], "--level 0: levels are 1 to 11"),
+    [(["--level", "0"], "there is no level 0: they are 1 to 11"),
      (["--level", "x"], "invalid int value: 'x'"),
      (["--model", "resnet"], "invalid choice: 'resnet'"),
      (["--data-dir", "nowhere"], "nowhere: no such folder")],
@@ -224,12 +232,12 @@ def test_training_taken_up_from_torchs_state_stays_with_torch(monkeypatch):
     """As the SoftmaxMLP is compared on MNIST, whose rounding grows too far in one go."""
     train = data.load("digits").train
     with FLOAT64():
-        theirs, ours = training.losses(subject("softmax_mlp"), train, FLOAT64, every=5)
-        beside, _ = training.losses(subject("softmax_mlp"), train, FLOAT64, moved=1e-6)
+        theirs, ours = trajectory.losses(subject("softmax_mlp"), train, FLOAT64, every=5)
+        beside, _ = trajectory.losses(subject("softmax_mlp"), train, FLOAT64, moved=1e-6)
     np.testing.assert_allclose(ours, theirs, atol=1e-12, rtol=0)
     assert 1e-9 < np.abs(beside - theirs).max() < 1e-3
-    monkeypatch.setitem(training.FREE, "softmax_mlp", 5)
-    records = list(training.trajectory(subject("softmax_mlp"), data.load("digits")))
+    monkeypatch.setitem(trajectory.FREE, "softmax_mlp", 5)
+    records = list(trajectory.trajectory(subject("softmax_mlp"), data.load("digits")))
     assert [(r.lane, np.isfinite(r.bound)) for r in records] == [
         ("float64", True), ("float64", False), ("float64", False), ("float32", False),
     ]  # fmt: skip

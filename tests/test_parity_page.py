@@ -7,6 +7,7 @@ from conftest import ROOT
 import flaxnets
 from flaxnets.parity import compare, mutants, report
 
+README = (ROOT / "README.md").read_text()
 PAGE = (ROOT / "PARITY.md").read_text()
 NAMES = list(flaxnets.MODELS)
 
@@ -72,6 +73,28 @@ def test_every_mutant_is_listed_and_was_seen_by_its_level():
     listed = {row["change"]: row["must be seen by"].split()[0] for row in rows}
     assert listed == {m.name: str(m.level or "none") for m in mutants.mutants()}
     assert {row["verdict"] for row in rows} == {"pass"}
+
+
+def test_the_page_has_the_words_of_the_code():
+    assert PAGE.startswith(report.INTRODUCTION)
+    assert report.MUTANTS in PAGE
+
+
+@pytest.mark.parametrize(
+    ("title", "levels"),
+    [("outputs in evaluation", (3, 5)), ("gradients of", (7,)), ("Adam, from", (8,)),
+     ("loss at each step", (9,))],
+)  # fmt: skip
+def test_the_readme_repeats_the_largest_figures_of_the_page(title, levels):
+    line = next(line for line in README.splitlines() if line.startswith(f"| {title}"))
+    stated = [cell.strip() for cell in line.split("|")[2:-1]]
+    for lane, (error, bound) in (("float64", stated[:2]), ("float32", stated[2:])):
+        rows = [row for row in table("model")
+                if int(row["level"].split()[0]) in levels and row["lane"] == lane
+                and (row["bound"] == "-") == (bound == "-")]  # fmt: skip
+        largest = max(rows, key=lambda row: float(row["worst"]))
+        assert float(error) == float(largest["worst"])
+        assert bound == largest["bound"] == "-" or float(bound) == float(largest["bound"])
 
 
 def test_the_pictures_are_there():

@@ -13,7 +13,7 @@ from test_predict import call
 
 import flaxnets
 from flaxnets import interop
-from flaxnets.parity.reference import LOSSES, REFERENCES
+from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 
 NAMES = list(flaxnets.MODELS)
 
@@ -278,10 +278,9 @@ def trained_on_real_data(name, real_data):
     train, test = flaxnets.data.load("mnist", real_data)
     net = REFERENCES[name]()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    shape = {"cnn": (1, 28, 28), "mlp": (28, 28), "softmax_mlp": (784,)}[name]
 
     def images(split, i):
-        return torch.tensor(split.images[i : i + 100] / np.float32(255)).reshape(-1, *shape)
+        return torch.tensor(split.images[i : i + 100] / np.float32(255)).reshape(SHAPES[name])
 
     for i in range(0, 10_000, 100):
         optimizer.zero_grad()

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 import flaxnets
 from flaxnets import data, evaluation, interop, step, training
-from flaxnets.parity.reference import REFERENCES
+from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 from flaxnets.training import Config
 
 DIGITS = data.load("digits")
@@ -87,8 +87,6 @@ def test_an_epoch_with_a_partial_batch_is_torchs_in_float64(name):
     optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3)
     state_dict = {k: v.numpy().copy() for k, v in theirs.state_dict().items()}
     x, labels = DIGITS.train.images[:n] / 255, DIGITS.train.labels[:n]
-    criterion = torch.nn.NLLLoss() if name == "cnn" else torch.nn.CrossEntropyLoss()
-    shape = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}[name]
     theirs_sum = 0.0
     with jax.enable_x64(True):
         state = step.initial_state(interop.from_torch(model, state_dict)["params"])
@@ -101,8 +99,8 @@ def test_an_epoch_with_a_partial_batch_is_torchs_in_float64(name):
         ours = interop.to_torch(model, state.variables)
     for chosen in np.split(np.asarray(order), [64]):
         optimizer.zero_grad()
-        out = theirs(torch.tensor(x[chosen]).reshape(shape))
-        loss = criterion(out, torch.tensor(labels[chosen]).long())
+        out = theirs(torch.tensor(x[chosen]).reshape(SHAPES[name]))
+        loss = LOSSES[name](out, torch.tensor(labels[chosen]).long())
         loss.backward()
         optimizer.step()
         theirs_sum += loss.item() * len(chosen)

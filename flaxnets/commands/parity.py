@@ -12,9 +12,13 @@ examples:
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flaxnets.commands import bad_input
 from flaxnets.models import MODELS
+
+if TYPE_CHECKING:
+    from flaxnets.parity.report import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,21 +38,20 @@ def run(options: argparse.Namespace) -> int:
     """Compare what the options name. Returns 0 if every level holds, else 1."""
     with bad_input():
         try:
-            from flaxnets.parity import compare, report, trials
+            from flaxnets.parity import compare, report
             from flaxnets.parity.subject import subject
         except ImportError as error:
             raise ImportError(f"{error}: pip install 'flaxnets[parity]'") from error
-        levels = options.level or list(compare.LEVELS)
-        if unknown := set(levels) - set(compare.LEVELS):
-            raise ValueError(f"--level {min(unknown)}: levels are 1 to {max(compare.LEVELS)}")
-        names = options.model or list(MODELS)
-        settings = {name: compare.setting(name, options.data_dir) for name in names}
+        levels = compare.chosen(options.level)
+        settings = {
+            name: compare.setting(name, options.data_dir) for name in options.model or MODELS
+        }
         if options.output:
             Path(options.output).mkdir(parents=True, exist_ok=True)
     print(report.HEADER, flush=True)
     records, began = [], time.perf_counter()
-    for name in names:
-        for found in compare.compare(subject(name), settings[name], levels):
+    for name, setting in settings.items():
+        for found in compare.compare(subject(name), setting, levels):
             records += found
             for group in report.grouped(found):
                 print(report.line(group), flush=True)
@@ -56,14 +59,19 @@ def run(options: argparse.Namespace) -> int:
     result = report.Report(tuple(records), described)
     print(f"{'every' if result.passed else 'NOT every'} level holds", end="")
     print(f" ({len(records)} comparisons in {time.perf_counter() - began:.0f} s)", flush=True)
-    passed = result.passed
-    if options.output:
-        print("trying the mutants", flush=True)
-        tried = trials.trials()
-        for trial in tried:
-            if not trial.passed:
-                print(f"FAIL: {trial.mutant.name!r} was seen by levels {list(trial.seen)}")
-        passed = passed and all(trial.passed for trial in tried)
-        report.save(result, Path(options.output), tried)
-        print(f"wrote {Path(options.output) / 'PARITY.md'}")
-    return 0 if passed else 1
+    mutants_too = _write(result, Path(options.output)) if options.output else True
+    return 0 if result.passed and mutants_too else 1
+
+
+def _write(result: "Report", folder: Path) -> bool:
+    """Write the page. Returns whether every mutant was seen by its level."""
+    from flaxnets.parity import report, trials
+
+    print("trying the mutants", flush=True)
+    tried = trials.trials()
+    for trial in tried:
+        if not trial.passed:
+            print(f"FAIL: {trial.mutant.name!r} was seen by levels {list(trial.seen)}")
+    report.save(result, folder, tried)
+    print(f"wrote {folder / 'PARITY.md'}")
+    return all(trial.passed for trial in tried)

@@ -3,8 +3,8 @@
 A ``state_dict`` here is what torch calls so, with NumPy arrays: torch's names, shapes and order.
 """
 
-from flaxnets.interop.adam import adam_from_torch, adam_to_torch, load_optimizer
-from flaxnets.interop.files import FORMATS, check_path, load, metadata, save
+from flaxnets.interop.adam import adam_from_torch, adam_to_torch
+from flaxnets.interop.files import FORMATS, check_path, load, load_optimizer, metadata, save
 from flaxnets.interop.layouts import (
     LAYOUTS,
     StateDict,

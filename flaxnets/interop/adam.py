@@ -1,8 +1,6 @@
 """Adam's state to and from PyTorch: moments go through the same layout rules as weights."""
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -11,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from flaxnets.interop import pickled
 from flaxnets.interop.layouts import from_torch, leaves, to_torch
 
 MOMENTS = {"exp_avg": "mu", "exp_avg_sq": "nu"}  # torch's names, and optax's
@@ -38,24 +35,6 @@ DEFAULTS = {
     "fused": None,
     "decoupled_weight_decay": False,
 }
-
-
-def load_optimizer(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read an optimizer's ``state_dict`` from a .pt or .pth file.
-
-    Of a checkpoint it is the part called ``optimizer_state_dict`` or ``optimizer``.
-
-    Returns:
-        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays for tensors.
-
-    Raises: as ``load`` does.
-    """
-    path = Path(path)
-    if path.suffix not in (".pt", ".pth"):
-        raise ValueError(f"{path}: optimizers are in .pt or .pth files")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    return pickled.load_optimizer(path)
 
 
 def adam_from_torch(model: nn.Module, optimizer: Mapping[str, Any]) -> optax.OptState:

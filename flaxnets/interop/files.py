@@ -33,6 +33,21 @@ def load(path: str | os.PathLike[str]) -> StateDict:
     return bare(_existing(path).load(Path(path)))
 
 
+def load_optimizer(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read an optimizer's ``state_dict`` from a .pt or .pth file.
+
+    Of a checkpoint it is the part called ``optimizer_state_dict`` or ``optimizer``.
+
+    Returns:
+        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays for tensors.
+
+    Raises: as ``load`` does.
+    """
+    if not _is_torchs(_existing(path)):
+        raise ValueError(f"{path}: optimizers are in .pt or .pth files")
+    return pickled.load_optimizer(Path(path))
+
+
 def bare(state_dict: StateDict) -> StateDict:
     """Without the prefixes that wrappers put before every name."""
     for prefix in PREFIXES:
@@ -166,8 +181,12 @@ def check_path(path: str | os.PathLike[str]) -> None:
 
     Also ImportError, if it is one of torch's and torch is not installed.
     """
-    if _format(Path(path)).load is pickled.load_weights:
+    if _is_torchs(_format(Path(path))):
         pickled.require_torch(Path(path))
+
+
+def _is_torchs(kind: Format) -> bool:
+    return kind.load is pickled.load_weights
 
 
 def _format(path: Path) -> Format:

@@ -28,13 +28,10 @@ def run(
         ImportError: if torch is not installed.
         ValueError: for an unknown model or level, or data that cannot be used.
     """
-    from flaxnets.parity.compare import LEVELS, compare, setting
+    from flaxnets.parity.compare import chosen, compare, setting
     from flaxnets.parity.report import Report, describe
     from flaxnets.parity.subject import subject
 
-    levels = tuple(levels or LEVELS)
-    if unknown := set(levels) - set(LEVELS):
-        raise ValueError(f"there is no level {min(unknown)}: they are 1 to {max(LEVELS)}")
-    chosen, on = subject(model), setting(model, data_dir)
-    records = [record for level in compare(chosen, on, levels) for record in level]
+    network, on = subject(model), setting(model, data_dir)
+    records = [record for level in compare(network, on, chosen(levels)) for record in level]
     return Report(tuple(records), {model: describe(on)})

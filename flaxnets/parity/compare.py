@@ -1,12 +1,21 @@
 """The levels in their order, and what they run on."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flaxnets import data
 from flaxnets.data import Splits
-from flaxnets.parity.levels import dropout, forward, gradients, structure, training
+from flaxnets.parity.levels import (
+    adam,
+    dropout,
+    forward,
+    gradients,
+    outcome,
+    softmax,
+    structure,
+    trajectory,
+)
 from flaxnets.parity.records import Record
 from flaxnets.parity.subject import Subject
 
@@ -31,14 +40,14 @@ LEVELS = {
     1: Level("structure", lambda subject, _: structure.structure(subject)),
     2: Level("initialisation", lambda subject, _: structure.initialisation(subject)),
     3: Level("forward, evaluation", lambda subject, _: forward.evaluation(subject)),
-    4: Level("softmax", lambda subject, _: forward.softmax(subject)),
+    4: Level("softmax", lambda subject, _: softmax.softmax(subject)),
     5: Level("forward, training", lambda subject, _: forward.training(subject)),
     6: Level("dropout", lambda subject, _: dropout.dropout(subject)),
     7: Level("gradients", lambda subject, _: gradients.gradients(subject)),
-    8: Level("Adam", lambda subject, _: gradients.adam(subject)),
-    9: Level("trajectory", lambda subject, s: training.trajectory(subject, s.splits)),
-    10: Level("outcome", lambda subject, s: training.outcome(subject, s.splits, s.epochs, s.seeds)),
-    11: Level("interchange", lambda subject, s: training.interchange(subject, s.splits)),
+    8: Level("Adam", lambda subject, _: adam.adam(subject)),
+    9: Level("trajectory", lambda subject, s: trajectory.trajectory(subject, s.splits)),
+    10: Level("outcome", lambda subject, s: outcome.outcome(subject, s.splits, s.epochs, s.seeds)),
+    11: Level("interchange", lambda subject, s: outcome.interchange(subject, s.splits)),
 }
 
 # Epochs and seeds of level 10. On the digits the SoftmaxMLP needs 90 epochs: in fewer it leaves
@@ -51,6 +60,14 @@ ON_THE_REAL_DATA = {
     "mlp": ("fashion_mnist", 10, 20),
     "softmax_mlp": ("mnist", 10, 20),
 }
+
+
+def chosen(levels: Iterable[int] | None) -> tuple[int, ...]:
+    """These, or all. Raises ValueError if there is one that does not exist."""
+    found = tuple(levels or LEVELS)
+    if unknown := set(found) - set(LEVELS):
+        raise ValueError(f"there is no level {min(unknown)}: they are 1 to {max(LEVELS)}")
+    return found
 
 
 def setting(name: str, data_dir: str | None = None) -> Setting:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from flaxnets import interop
-from flaxnets.parity.compare import setting
-from flaxnets.parity.levels.training import losses
+from flaxnets.parity.compare import LEVELS, setting
+from flaxnets.parity.levels.trajectory import losses
 from flaxnets.parity.records import FLOAT32, FLOAT64
 from flaxnets.parity.reference import REFERENCES
 from flaxnets.parity.report import Report
@@ -40,11 +40,10 @@ def draw(report: Report, folder: Path) -> list[str]:
 
 def errors(report: Report) -> "Figure":
     """The error and the bound of every layer and gradient, by precision."""
-    levels = {3: "forward, evaluation", 5: "forward, training", 7: "gradients"}
     models = list(dict.fromkeys(record.model for record in report.records))
     figure = _figure(12, 3.6 * len(models))
     for row, model in zip(figure.subplots(len(models), 3, squeeze=False), models, strict=True):
-        for axes, (level, title) in zip(row, levels.items(), strict=True):
+        for axes, level in zip(row, (3, 5, 7), strict=True):
             for lane, color in (("float64", "C0"), ("float32", "C1"), ("tf32", "C2")):
                 found = [
                     r for r in report.records if (r.model, r.level, r.lane) == (model, level, lane)
@@ -55,8 +54,8 @@ def errors(report: Report) -> "Figure":
                     axes.plot(names, values, "o", color=color, label=f"{lane}: error")
                     axes.plot(names, [r.bound for r in found], "_", color=color, ms=12,
                               label=f"{lane}: bound")  # fmt: skip
-            axes.set(yscale="log", title=f"{model}: {title}", ylabel="max|a - b| / max|b|",
-                     ylim=(3e-18, 1e-1))  # fmt: skip
+            axes.set(title=f"{model}: {LEVELS[level].title}", ylabel="max|a - b| / max|b|",
+                     yscale="log", ylim=(3e-18, 1e-1))  # fmt: skip
             axes.tick_params("x", rotation=75, labelsize=7)
             axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)

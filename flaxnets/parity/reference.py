@@ -80,3 +80,6 @@ REFERENCES = {"cnn": Net, "mlp": NeuralNetwork, "softmax_mlp": SoftmaxNeuralNetw
 
 LOSSES = {"cnn": F.nll_loss, "mlp": F.cross_entropy, "softmax_mlp": F.cross_entropy}
 """Each tutorial's loss, of a batch's outputs and labels."""
+
+SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
+"""What a batch of images is reshaped to for each."""

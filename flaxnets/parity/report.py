@@ -107,9 +107,10 @@ INTRODUCTION = """# Parity
 What PyTorch's tutorial networks and their twins here have in common, level by level, as
 `flaxnets parity --output FOLDER` measures it. An error is max|a - b| / max|b| over a tensor, b
 from torch, unless it is a -log10 p, a p value (level 10), a count or an absolute gap between
-losses (level 9). Each row is the worst of its level; every bound is derived where it stands in
-the code. What has no bound is reported only: over an epoch in float32, and for the SoftmaxMLP in
-float64 too, rounding alone grows without limit, in torch beside itself as in us beside torch."""
+losses (level 9). Each row is the one nearest to its bound; those of float64 are set, those of
+narrower precisions derived where they stand in the code. What has no bound is reported only: over
+an epoch in float32, and for the SoftmaxMLP in float64 too, rounding alone grows without limit, in
+torch beside itself as in us beside torch."""
 
 MUTANTS = """## The checks are checked
 

@@ -14,7 +14,7 @@ from flaxnets import data, interop
 from flaxnets.interop.layouts import as_numpy
 from flaxnets.models import MODELS
 from flaxnets.parity.records import Lane
-from flaxnets.parity.reference import LOSSES, REFERENCES
+from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 from flaxnets.step import train_step
 
 
@@ -66,9 +66,7 @@ class Pair:
 
     def torch_images(self, images: np.ndarray) -> torch.Tensor:
         """(N, 28, 28) -> what the reference takes."""
-        shapes = {"cnn": (1, 28, 28), "softmax_mlp": (784,)}
-        shape = shapes.get(self.subject.name, (28, 28))
-        return torch.tensor(images.reshape(-1, *shape), dtype=self.dtype)
+        return torch.tensor(images.reshape(SHAPES[self.subject.name]), dtype=self.dtype)
 
     def torch_loss(self, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
         """The tutorial's loss: the mean over the batch."""

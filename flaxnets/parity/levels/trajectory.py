@@ -1,28 +1,21 @@
-"""Level 9: an epoch of training. Level 10: its outcome. Level 11: a checkpoint carried over."""
+"""Level 9: an epoch of training, step by step."""
 
 import functools
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from scipy.stats import t, ttest_ind
 
-from flaxnets import interop, training
+from flaxnets import interop
 from flaxnets.data import Split, Splits
-from flaxnets.evaluation import predict
-from flaxnets.parity.records import FLOAT32, FLOAT64, Lane, Record, lanes
+from flaxnets.parity.records import FLOAT64, Lane, Record, lanes
 from flaxnets.parity.subject import Pair, Subject, record_masks
 from flaxnets.step import Batch, TrainState, initial_state
 
 BATCH, RATE = 64, 1e-3
-MARGIN = 0.005  # of the test accuracy: half a percentage point
-SURE = 0.05  # the level of the equivalence test
-
 
 # Steps until rounding has grown too far to compare, where it does. The SoftmaxMLP's training is
 # chaotic: on MNIST a difference doubles every fifteen steps or so. torch, begun one rounding away
@@ -71,14 +64,14 @@ def losses(
     with torch.no_grad():
         for parameter in pair.net.parameters():
             parameter.mul_(1 + moved)
-    batches = _batches(train, seed=0)
+    batches = random_batches(train, seed=0)
     theirs, masks, starts = [], [], {}
     optimizer = torch.optim.Adam(pair.net.parameters(), lr=RATE)
     pair.net.train()
     for i, batch in enumerate(batches):
         if i % (every or len(batches)) == 0:
             starts[i] = _state(pair, optimizer)
-        loss, drawn = record_masks(pair.net, functools.partial(_torch_step, pair, optimizer, batch))
+        loss, drawn = record_masks(pair.net, functools.partial(torch_step, pair, optimizer, batch))
         theirs.append(loss)
         masks.append(drawn)
     return np.array(theirs), _flax_losses(pair, batches, masks, starts)
@@ -93,14 +86,15 @@ def _state(pair: Pair, optimizer: Any) -> TrainState:
     return state._replace(opt_state=opt_state, step=opt_state[0].count)
 
 
-def _batches(train: Split, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def random_batches(train: Split, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """An epoch in random order; the last batch may not be full."""
     order = np.random.default_rng(seed).permutation(len(train.labels))
     parts = (order[i : i + BATCH] for i in range(0, len(order), BATCH))
     return [(train.images[part] / 255, train.labels[part]) for part in parts]
 
 
-def _torch_step(pair: Pair, optimizer: Any, batch: Any) -> float:
+def torch_step(pair: Pair, optimizer: Any, batch: Any) -> float:
+    """A step of torch, and its loss."""
     images, labels = batch
     optimizer.zero_grad()
     loss = pair.torch_loss(pair.net(pair.torch_images(images)), labels)
@@ -127,80 +121,3 @@ def _flax_losses(pair: Pair, batches: Any, masks: Any, starts: Any) -> np.ndarra
 def _fill(array: Any) -> jax.Array:
     """Up to a full batch, with copies of the last row."""
     return jnp.pad(array, [(0, BATCH - len(array))] + [(0, 0)] * (array.ndim - 1), mode="edge")
-
-
-def outcome(subject: Subject, splits: Splits, epochs: int, seeds: int) -> Iterator[Record]:
-    """Level 10: the test accuracies of independent runs, by two one-sided tests (TOST).
-
-    The error is the larger of the two p values: above ``SURE`` the means may differ by more than
-    ``MARGIN``. Ours are trained in the precision that users get who ask for nothing.
-    """
-    ours, theirs = accuracies(subject, splits, epochs, seeds)
-    lower = ttest_ind(ours + MARGIN, theirs, equal_var=False, alternative="greater").pvalue
-    upper = ttest_ind(ours - MARGIN, theirs, equal_var=False, alternative="less").pvalue
-    name = (
-        f"accuracy of {seeds} seeds, {epochs} epochs: {_interval(ours)} / {_interval(theirs)}, TOST"
-    )
-    yield Record(subject.name, 10, name, lanes()[-1].name, float(max(lower, upper)), SURE)
-
-
-def _interval(values: np.ndarray) -> str:
-    """The mean and its interval of 95 %, by Student's t."""
-    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{100 * values.mean():.2f} +- {100 * half:.2f} %"
-
-
-def accuracies(
-    subject: Subject, splits: Splits, epochs: int, seeds: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The final test accuracy of each seed, ours and torch's."""
-    ours, theirs = [], []
-    for seed in range(seeds):
-        config = training.Config(epochs=epochs, batch_size=BATCH, learning_rate=RATE, seed=seed)
-        *_, last = training.fit(subject.model, splits, config)
-        ours.append(last.metrics.test_accuracy)
-        net = _trained(subject, splits.train, epochs, seed)
-        theirs.append(float((_classes(net, splits.test.images) == splits.test.labels).mean()))
-    return np.array(ours), np.array(theirs)
-
-
-def _trained(subject: Subject, train: Split, epochs: int, seed: int) -> Pair:
-    with FLOAT32():
-        pair = Pair(subject, FLOAT32, seed)
-    optimizer = torch.optim.Adam(pair.net.parameters(), lr=RATE)
-    pair.net.train()
-    for epoch in range(epochs):
-        for batch in _batches(train, seed=1000 * seed + epoch):
-            _torch_step(pair, optimizer, batch)
-    pair.net.eval()
-    return pair
-
-
-def _classes(pair: Pair, images: np.ndarray) -> np.ndarray:
-    with torch.no_grad():
-        parts = [
-            pair.net(pair.torch_images(images[i : i + 1000] / 255)).argmax(1)
-            for i in range(0, len(images), 1000)
-        ]
-    return torch.cat(parts).numpy()
-
-
-def interchange(subject: Subject, splits: Splits, epochs: int = 1) -> Iterator[Record]:
-    """Level 11: through a file of torch, to the same class of every test image, and back."""
-    pair = _trained(subject, splits.train, epochs, seed=11)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.pt"
-        torch.save({"epoch": epochs, "model_state_dict": pair.net.state_dict()}, path)
-        state_dict = interop.load(path)
-    variables = subject.from_torch(subject.model, state_dict)
-    with FLOAT32():
-        ours = np.asarray(predict(subject.model, variables, splits.test.images).argmax(1))
-    differ = int((ours != _classes(pair, splits.test.images)).sum())
-    name = f"class of {len(ours):,} test images"
-    yield Record(subject.name, 11, name, "float32", float(differ), 0.0)
-    back = interop.to_torch(subject.model, variables)
-    same = all(
-        np.array_equal(back[name].view(np.uint8), tensor.numpy().view(np.uint8))
-        for name, tensor in pair.net.state_dict().items()
-    )
-    yield Record(subject.name, 11, "there and back, to the bit", "float32", float(not same), 0.0)

@@ -1,0 +1,129 @@
+"""Level 8: Adam."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+
+from flaxnets import interop
+from flaxnets.parity.records import FLOAT64, Record, lanes, relative_error
+from flaxnets.parity.subject import Pair, Subject
+
+RATE, DECAY = 1e-2, 0.1
+
+
+def adam(subject: Subject, steps: int = 1000) -> Iterator[Record]:
+    """Level 8: on the same gradients, whose sizes run from 1e-8 to 100."""
+    for lane in lanes():
+        with lane():
+            yield from _same_gradients(subject, lane, steps)
+            yield from _carried_over(subject, lane)
+
+
+def _same_gradients(subject: Subject, lane: Any, steps: int) -> Iterator[Record]:
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=60)
+    sizes = 10.0 ** np.linspace(-8, 2, 60)
+    gradients = rng.normal(size=(steps, 60)) * sizes
+    for name, decay in (("Adam", 0.0), ("Adam with weight decay", DECAY)):
+        theirs = _torch_adam(start, gradients, lane, decay)
+        ours = _optax_adam(subject, start, gradients, lane, decay)
+        for at in (1, steps):
+            error = relative_error(ours[at - 1] - start, theirs[at - 1] - start)
+            bound = adam_bound(lane, at)
+            yield Record(subject.name, 8, f"{name}, step {at}", lane.name, error, bound)
+
+
+def adam_bound(lane: Any, step: int) -> float:
+    """Of the way that parameters have gone: 1e-11 in float64.
+
+    In float32 1 - 0.999^t is formed with an error of epsilon / 2, relative to 0.001 t in early
+    steps: its root gives epsilon / (0.004 t), which adds up over the steps like a logarithm. A
+    parameter of size 3 is rounded at each step, by epsilon, against a step of 0.01. The way
+    itself, a random walk, is sqrt(t) steps long. No product is of matrices: TF32 changes nothing.
+    """
+    if lane == FLOAT64:
+        return 1e-11
+    return float(lane.epsilon * (250 * (1 + np.log(step)) / np.sqrt(step) + 3 / RATE))
+
+
+def _torch_adam(start: Any, gradients: Any, lane: Any, decay: float) -> list[np.ndarray]:
+    dtype = getattr(torch, np.dtype(lane.dtype).name)
+    parameter = torch.tensor(start, dtype=dtype, requires_grad=True)
+    optimizer = torch.optim.Adam([parameter], lr=RATE, weight_decay=decay)
+    path = []
+    for gradient in gradients:
+        parameter.grad = torch.tensor(gradient, dtype=dtype)
+        optimizer.step()
+        path.append(parameter.detach().double().numpy().copy())
+    return path
+
+
+def _optax_adam(
+    subject: Subject, start: Any, gradients: Any, lane: Any, decay: float
+) -> np.ndarray:
+    optimizer = optax.chain(optax.add_decayed_weights(decay), subject.adam(RATE))
+    start = jnp.asarray(start, lane.dtype)
+
+    def step(carry: Any, gradient: Any) -> tuple[Any, Any]:
+        parameter, state = carry
+        updates, state = optimizer.update(gradient, state, parameter)
+        parameter = optax.apply_updates(parameter, updates)
+        return (parameter, state), parameter
+
+    initial = (start, optimizer.init(start))
+    _, path = jax.lax.scan(step, initial, jnp.asarray(gradients, lane.dtype))
+    return np.asarray(path, np.float64)
+
+
+def _carried_over(subject: Subject, lane: Any, steps: int = 5) -> Iterator[Record]:
+    """Moments moved in mid-training, and training gone on with in the other framework."""
+    pair = Pair(subject, lane)
+    parameters = list(pair.net.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=RATE)
+    generator = torch.Generator().manual_seed(0)
+    draws = [
+        [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
+        for _ in range(2 * steps)
+    ]
+
+    def torch_steps(optimizer: Any, draws: Any) -> None:
+        for draw in draws:
+            for parameter, gradient in zip(parameters, draw, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+
+    torch_steps(optimizer, draws[:steps])
+    state = interop.adam_from_torch(pair.model, optimizer.state_dict())
+    params = pair.convert(pair.net.state_dict())["params"]
+    flax = subject.adam(RATE)
+    names = [name for name, _ in pair.net.named_parameters()]
+    for draw in draws[steps:]:
+        gradient = pair.convert(dict(zip(names, draw, strict=True)))["params"]
+        updates, state = flax.update(gradient, state)
+        params = optax.apply_updates(params, updates)
+    before = {name: p.detach().clone() for name, p in pair.net.named_parameters()}
+    middle = interop.adam_from_torch(pair.model, optimizer.state_dict())
+    torch_steps(optimizer, draws[steps:])
+    theirs = pair.convert(pair.net.state_dict())["params"]
+    bound = adam_bound(lane, 2 * steps)
+    yield Record(subject.name, 8, "torch, then Flax", lane.name, _worst(params, theirs), bound)
+
+    adam = interop.adam_to_torch(pair.model, middle, RATE)
+    resumed = torch.optim.Adam(parameters, lr=RATE)
+    resumed.load_state_dict({**adam, "state": jax.tree.map(torch.from_numpy, adam["state"])})
+    with torch.no_grad():
+        for name, parameter in pair.net.named_parameters():
+            parameter.copy_(before[name])
+    torch_steps(resumed, draws[steps:])
+    again = pair.convert(pair.net.state_dict())["params"]
+    yield Record(subject.name, 8, "there and back", lane.name, _worst(again, theirs), 0.0)
+
+
+def _worst(ours: Any, theirs: Any) -> float:
+    errors = jax.tree.leaves(jax.tree.map(relative_error, ours, theirs))
+    return float(np.max(errors))  # NaN stays NaN, unlike with max
