@@ -72,7 +72,10 @@ def ratios(what: str, found: list[dict], promises: list[tuple[str, int, float]])
 def to_eager(row: dict) -> dict:
     """The row with the ratio to PyTorch as the tutorials run it, in the better of its layouts."""
     sides = ("flaxnets", "eager", "channels_last")
-    return {**row, **turns.compare({side: of for side, of in row["rates"].items() if side in sides})}
+    return {
+        **row,
+        **turns.compare({side: of for side, of in row["rates"].items() if side in sides}),
+    }
 
 
 def seconds(found: list[dict]):
