@@ -70,6 +70,8 @@ def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> 
         return _product.bind(_image_patches(chunk, kernel.shape[:2], strides), matrix)
 
     n = len(images)
+    if n == 1:
+        return _one_image(images, kernel, strides)
     if n <= CHUNK:
         return convolve(images)
     filled = jnp.pad(images, [(0, -n % CHUNK)] + [(0, 0)] * 3)
@@ -81,6 +83,19 @@ def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> 
         chunks = filled.reshape(CHUNK, -1, *images.shape[1:]).swapaxes(0, 1)
         outputs = lax.map(convolve, chunks).swapaxes(0, 1)
     return outputs.reshape(-1, *outputs.shape[2:])[:n]
+
+
+def _one_image(image: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> jax.Array:
+    """With patches as wide as the kernel and one row high, the rows added after the product.
+
+    Of one image that is a quarter faster: a third of the copies. Of many it is slower.
+    """
+    h, w, _, features = kernel.shape
+    matrix = kernel.transpose(1, 2, 0, 3).reshape(-1, h * features)
+    products = _image_patches(image, (1, w), (1, strides[1])) @ matrix
+    span = (image.shape[1] - h) // strides[0] * strides[0] + 1
+    rows = enumerate(jnp.split(products, h, axis=-1))
+    return functools.reduce(jnp.add, (row[:, i : i + span : strides[0]] for i, row in rows))
 
 
 def _times(patches: jax.Array, matrix: jax.Array) -> jax.Array:

@@ -62,6 +62,8 @@ def evaluate(
 @functools.partial(jax.jit, static_argnames=("model", "size"))
 def _predict(model: nn.Module, variables: Variables, images: jax.Array, size: int) -> jax.Array:
     n = len(images)
+    if n == size:  # the loop would cost a small batch as much as its work
+        return apply(model, variables, images, False, None)
     padded = jnp.concatenate([images, images[: -n % size]])
     batches = padded.reshape(-1, size, *images.shape[1:])
     outputs = jax.lax.map(lambda batch: apply(model, variables, batch, False, None), batches)
