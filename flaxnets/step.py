@@ -77,10 +77,20 @@ def train_step(
         return loss_sum / jnp.sum(batch.weights), loss_sum
 
     gradients, loss_sum = jax.grad(objective, has_aux=True)(state.params)
-    optimizer = optax.adam(learning_rate)
+    optimizer = optax.adam(learning_rate + _waited(gradients))
     updates, opt_state = optimizer.update(gradients, state.opt_state)
     params = optax.apply_updates(state.params, updates)
     return TrainState(params, opt_state, state.step + 1), loss_sum
+
+
+def _waited(gradients: Any) -> jax.Array:
+    """Zero, known only when the first layer's gradient is, the last of the backward pass.
+
+    An update that waits for it overwrites no weights that the backward pass still needs; without
+    it XLA copies them at each step, a twentieth of the MLP's time on a CPU (benchmarks/LOG.md).
+    """
+    first = jax.tree.leaves(gradients)[0]
+    return 0 * jnp.sum(first.ravel()[:1])
 
 
 @functools.partial(jax.jit, static_argnames=("model", "loss", "size"))
