@@ -19,12 +19,13 @@ def main() -> None:
     """Draw training and inference side by side."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else environment.RESULTS
     figure = Figure(figsize=(10, 3.8), layout="constrained")
-    panels = figure.subplots(1, 2, width_ratios=[2, 1], sharey=True)
+    panels = figure.subplots(1, 2, width_ratios=[2, 1])
     for axes, name in zip(panels, ("training", "inference"), strict=True):
         result = json.loads((folder / f"{name}.json").read_text())
         bars(axes, name, result["rows"])
     about = result["environment"]
     panels[0].set_ylabel("images/s, flaxnets / best of PyTorch")
+    panels[0].legend(fontsize=8, ncols=2)
     figure.suptitle(f"{about['device']}, {about['cores']} cores; jax {about['jax']}, "
                     f"torch {about['torch']}; {about['date']}", fontsize=9)  # fmt: skip
     figure.savefig(folder / "speed.png", dpi=130)
@@ -47,7 +48,6 @@ def bars(axes, name: str, rows: list[dict]) -> None:
     axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
     axes.set(title=f"{name}, float32", xlabel="batch size")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=8)
 
 
 if __name__ == "__main__":
