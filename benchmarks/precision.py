@@ -25,8 +25,8 @@ def main() -> None:
     """Print a line a network, and save all."""
     options, rows, splits = parse(), [], data.load("digits")
     for model in options.model:
-        epochs, seeds = ON_DIGITS[model]
-        seeds = options.seeds or max(seeds, 10)
+        epochs, _ = ON_DIGITS[model]
+        seeds = options.seeds or 20
         found = {"float32": [], "bfloat16": []}
         for seed in range(seeds):
             for precision, accuracies in found.items():
@@ -61,7 +61,7 @@ def parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--model", nargs="+", default=list(flaxnets.MODELS), choices=flaxnets.MODELS)
-    add("--seeds", type=int, help="default: 10 for the CNN, 20 for the MLPs")
+    add("--seeds", type=int, help="default: 20")
     add("--output", default=environment.RESULTS / "precision.json")
     return parser.parse_args()
 

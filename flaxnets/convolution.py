@@ -64,10 +64,13 @@ def _lax(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> jax.
 
 
 def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> jax.Array:
+    # In single precision at least, so that the chunks' gradients of it are added up in that.
+    kernel = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
+
     # Taking the patches again in the backward pass is cheaper than keeping those of a whole batch.
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def convolve(chunk: jax.Array) -> jax.Array:
-        return _convolve(chunk, kernel, strides)
+        return _convolve(chunk, kernel.astype(chunk.dtype), strides)
 
     n = len(images)
     if n <= CHUNK:
@@ -91,10 +94,13 @@ def _convolve(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) ->
     """
     h, w, _, features = kernel.shape
     matrix = kernel.transpose(1, 2, 0, 3).reshape(-1, h * features)
-    products = _image_patches(images, (1, w), (1, strides[1])) @ matrix
+    patches = _image_patches(images, (1, w), (1, strides[1]))
+    exact = jnp.promote_types(images.dtype, jnp.float32)
+    products = jnp.matmul(patches, matrix, preferred_element_type=exact)
     span = (images.shape[1] - h) // strides[0] * strides[0] + 1
     rows = enumerate(jnp.split(products, h, axis=-1))
-    return functools.reduce(jnp.add, (row[:, i : i + span : strides[0]] for i, row in rows))
+    added = functools.reduce(jnp.add, (row[:, i : i + span : strides[0]] for i, row in rows))
+    return added.astype(images.dtype)
 
 
 @functools.partial(_convolve.defjvp, symbolic_zeros=True)

@@ -65,6 +65,17 @@ def test_in_double_precision_it_is_right_to_1e_12():
         assert_same(gradients, *arrays(19, dtype=np.float64), rtol=1e-12, atol=1e-12)
 
 
+def test_in_half_precision_it_is_as_near_as_xlas():
+    """To the single-precision result of the same numbers: sums are not kept in eight bits."""
+    images, kernel = (array.astype(jnp.bfloat16) for array in arrays(8 * CHUNK))
+    exact = gradients(by_lax)(images.astype(jnp.float32), kernel.astype(jnp.float32))[1]
+    ours, theirs = (gradients(c)(images, kernel)[1] for c in (by_patches, by_lax))
+    # of the images' gradient nine parts are rounded before they are added
+    for a, b, right, most in zip(ours, theirs, exact, (4, 2), strict=True):
+        far = [np.abs(np.asarray(x, np.float32) - right).max() for x in (a, b)]
+        assert far[0] <= most * far[1]
+
+
 def scanned(convolve):
     def step(total, kernel, images):
         return total + gradients(convolve)(images, kernel)[1][1], None
