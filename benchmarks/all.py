@@ -2,7 +2,7 @@
 
     python benchmarks/all.py --data-dir DIR --output FOLDER
 
-The results go to FOLDER, as JSON with device, versions and date. About half an hour on two cores;
+The results go to FOLDER, as JSON with device, versions and date. About an hour on two cores;
 nothing else should run at the same time. --small only proves that the scripts run, in minutes.
 """
 

@@ -25,7 +25,8 @@ def main() -> None:
         bars(axes, name, result["rows"])
     about = result["environment"]
     panels[0].set_ylabel("images/s, flaxnets / best of PyTorch")
-    panels[0].legend(fontsize=8, ncols=2)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4, fontsize=8)
     figure.suptitle(f"{about['device']}, {about['cores']} cores; jax {about['jax']}, "
                     f"torch {about['torch']}; {about['date']}", fontsize=9)  # fmt: skip
     figure.savefig(folder / "speed.png", dpi=130)
