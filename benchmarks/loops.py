@@ -20,16 +20,17 @@ import turns
 
 import flaxnets
 from flaxnets import data
-from flaxnets.evaluation import Examples, to_device
-from flaxnets.step import Batch, initial_state, run_steps, train_step
+from flaxnets.batches import Batch, arrange, find_mesh, place
+from flaxnets.step import initial_state, run_steps, train_step
 
 
 def main() -> None:
     """Print a line a model, batch size and loop, and save all."""
-    options, rows = parse(), []
-    examples = to_device(*data.load("mnist", options.data_dir).train)
+    options, rows, mesh = parse(), [], find_mesh()
+    examples = place(data.load("mnist", options.data_dir).train, mesh)
     for name, size in itertools.product(options.model, options.batch_size):
-        sides = loops(flaxnets.MODELS[name](), examples, size, options.steps)
+        batches = arrange(examples, jnp.arange(len(examples.labels)), size, mesh)
+        sides = loops(flaxnets.MODELS[name](), batches, options.steps)
         turns.take_turns(sides, 1)  # compiles
         rates = turns.take_turns(sides, options.pairs)
         for loop, of_loop in rates.items():
@@ -42,15 +43,14 @@ def main() -> None:
         environment.save(options.output, rows)
 
 
-def loops(model, examples: Examples, size: int, steps: int) -> dict:
+def loops(model, batches: Batch, steps: int) -> dict:
     """Turns of so many steps; each gives its images per second."""
     variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28)))
     state, key = initial_state(variables["params"]), jax.random.key(1)
-    order = jax.random.permutation(key, len(examples.labels))
+    size = batches.labels.shape[1]
 
     def step(state, i):
-        chosen = jax.lax.dynamic_slice_in_dim(order, i * size, size)
-        batch = Batch(examples.images[chosen], examples.labels[chosen], jnp.ones(size))
+        batch = jax.tree.map(lambda array: array[i], batches)
         step_key = jax.random.fold_in(key, state.step)
         return train_step(model, model.loss, state, batch, step_key, 1e-3)
 
@@ -71,7 +71,7 @@ def loops(model, examples: Examples, size: int, steps: int) -> dict:
 
     def fori(state):
         rates = jnp.full(steps, 1e-3)
-        return run_steps(model, model.loss, size, examples, key, rates, order, state, 0, steps)
+        return run_steps(model, model.loss, batches, key, rates, state, 0, steps)
 
     runs = {"fori": fori, "scan": scan(1), "scan, unrolled": scan(8),
             "jitted steps": one_by_one(()), "and given away": one_by_one(0)}  # fmt: skip

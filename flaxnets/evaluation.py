@@ -6,23 +6,19 @@ Images are as they are stored, uint8 or floating, and are normalised on the devi
 import functools
 import inspect
 import math
+import numbers
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flaxnets.batches import Batch, Examples, arrange, find_mesh, place, replicate
+
 Variables = dict[str, Any]
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
-
-
-class Examples(NamedTuple):
-    """A split on the device: images (N, ...) as they are stored, labels (N,)."""
-
-    images: jax.Array
-    labels: jax.Array
 
 
 def predict(
@@ -30,8 +26,10 @@ def predict(
 ) -> jax.Array:
     """The model's outputs in evaluation for any number of images, ``batch_size`` at a time.
 
-    (N, ...) images, uint8 or floating as in ``fit`` -> (N, ...) outputs.
+    (N, ...) images, uint8 or floating as in ``fit`` -> (N, ...) outputs. Raises ValueError if there
+    are none.
     """
+    check_batch_size(batch_size)
     if len(images) == 0:
         raise ValueError("there are no images to predict")
     if not isinstance(images, jax.Array):  # of one image, asking jnp.asarray is a tenth of the work
@@ -50,13 +48,49 @@ def evaluate(
 
     The accuracy is NaN where the labels are not classes: not whole numbers, or without an axis of
     the outputs to choose along.
+
+    Raises:
+        TypeError, ValueError: for arrays, labels or a loss that do not fit together.
     """
-    images, labels = to_device(*split)
-    outputs = predict(model, variables, images, batch_size)
-    losses = (loss or own_loss(model))(outputs, labels)
-    if not are_classes(labels, outputs):
-        return float(jnp.mean(losses)), math.nan
-    return float(jnp.mean(losses)), int(jnp.sum(outputs.argmax(-1) == labels)) / labels.size
+    check_batch_size(batch_size)
+    mesh, loss = find_mesh(), loss or own_loss(model)
+    examples, variables = place(split, mesh), replicate(variables, mesh)
+    check(model, loss, variables, examples)
+    order = np.arange(n := len(examples.labels))
+    batches = arrange(examples, order, min(batch_size, n), mesh)
+    return evaluate_batches(model, loss, variables, batches, n)
+
+
+def evaluate_batches(
+    model: nn.Module, loss: Loss, variables: Variables, batches: Batch, n: int
+) -> tuple[float, float]:
+    """As ``evaluate``, of ``n`` examples that are arranged already."""
+    losses, right = (np.asarray(sums, float) for sums in _sums(model, loss, variables, batches))
+    labels = n * math.prod(batches.labels.shape[2:])
+    return losses.sum() / n, right.sum() / labels
+
+
+@functools.partial(jax.jit, static_argnames=("model", "loss"))
+def _sums(
+    model: nn.Module, loss: Loss, variables: Variables, batches: Batch
+) -> tuple[jax.Array, jax.Array]:
+    """(batches,): the sum of each batch's losses, and how many labels it has right."""
+
+    def of_batch(batch: Batch) -> tuple[jax.Array, jax.Array]:
+        outputs = apply(model, variables, batch.images, False, None)
+        losses = loss(outputs, batch.labels)
+        if not are_classes(batch.labels, outputs):
+            return sum_losses(losses, batch), jnp.asarray(jnp.nan)
+        right = jnp.sum(outputs.argmax(-1) == batch.labels, axis=tuple(range(1, batch.labels.ndim)))
+        return sum_losses(losses, batch), jnp.sum(right * batch.weights)
+
+    return jax.lax.map(of_batch, batches)
+
+
+def sum_losses(losses: jax.Array, batch: Batch) -> jax.Array:
+    """A scalar in single precision at least: 64 losses do not add up in bfloat16's eight bits."""
+    dtype = jnp.promote_types(losses.dtype, jnp.float32)
+    return jnp.sum(losses.astype(dtype) * batch.weights)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "size"))
@@ -94,18 +128,38 @@ def normalise(images: jax.Array) -> jax.Array:
     return jnp.asarray(levels)[images]
 
 
-def to_device(images: Any, labels: Any) -> Examples:
-    """A split as device arrays. Raises ValueError if it is empty or the counts differ."""
-    images, labels = jnp.asarray(images), jnp.asarray(labels)
-    if len(images) == 0 or len(images) != len(labels):
-        raise ValueError(f"a split has {len(images)} images and {len(labels)} labels")
-    return Examples(images, labels)
-
-
 def are_classes(labels: Any, outputs: Any) -> bool:
     """Whether labels name positions along the last axis of outputs."""
     whole = jnp.issubdtype(labels.dtype, jnp.integer)
     return whole and outputs.shape[:-1] == labels.shape and outputs.shape[-1] > 1
+
+
+def check_batch_size(size: Any) -> None:
+    """Raise ValueError unless it is a whole number of at least 1."""
+    if not isinstance(size, numbers.Integral) or size < 1:
+        raise ValueError(f"batch_size must be a whole number of at least 1, got {size!r}")
+
+
+def check(model: nn.Module, loss: Loss, variables: Variables, examples: Examples) -> None:
+    """Raise TypeError or ValueError for what would go wrong without a word, or deep inside."""
+    images, labels = examples
+    outputs = jax.eval_shape(lambda x: apply(model, variables, x, False, None), images)
+    try:
+        losses = jax.eval_shape(loss, outputs, labels)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise TypeError(f"the loss does not take labels of {labels.dtype} {labels.shape} "
+                        f"and outputs of {outputs.dtype} {outputs.shape}") from error  # fmt: skip
+    if losses.shape != labels.shape[:1]:
+        raise ValueError(
+            f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
+        )
+    own = loss == getattr(model, "loss", None)  # another may have a use for other labels
+    if own and are_classes(labels, outputs):
+        low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"labels run from {low} to {high}, but the model has {classes} outputs"
+            )
 
 
 def own_loss(model: nn.Module) -> Loss:

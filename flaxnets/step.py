@@ -1,7 +1,6 @@
 """A step of training, and a run of steps as one compiled program.
 
-The data lie on the device, images as they are stored; a step picks its batch there and normalises
-it. A last batch that is not full is padded, and what was added weighs nothing.
+The batches of an epoch lie on the devices, images as they are stored; a step normalises its own.
 """
 
 import functools
@@ -12,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from flaxnets.evaluation import Examples, Loss, Variables, apply
+from flaxnets.batches import Batch
+from flaxnets.evaluation import Loss, Variables, apply, sum_losses
 
 
 class TrainState(NamedTuple):
@@ -26,14 +26,6 @@ class TrainState(NamedTuple):
     def variables(self) -> Variables:
         """What ``model.apply`` takes."""
         return {"params": self.params}
-
-
-class Batch(NamedTuple):
-    """Examples and how much each one counts: 1, or 0 for what only fills up the batch."""
-
-    images: jax.Array
-    labels: jax.Array
-    weights: jax.Array
 
 
 def initial_state(params: Any) -> TrainState:
@@ -70,10 +62,7 @@ def train_step(
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:
         variables = {"params": params, **({"masks": masks} if masks else {})}
         outputs = apply(model, variables, batch.images, True, {"dropout": key})
-        losses = loss(outputs, batch.labels)
-        # in single precision at least: 64 losses do not add up in bfloat16's eight bits
-        dtype = jnp.promote_types(losses.dtype, jnp.float32)
-        loss_sum = jnp.sum(losses.astype(dtype) * batch.weights)
+        loss_sum = sum_losses(loss(outputs, batch.labels), batch)
         return loss_sum / jnp.sum(batch.weights), loss_sum
 
     gradients, loss_sum = jax.grad(objective, has_aux=True)(state.params)
@@ -93,31 +82,25 @@ def _waited(gradients: Any) -> jax.Array:
     return 0 * jnp.sum(first.ravel()[:1])
 
 
-@functools.partial(jax.jit, static_argnames=("model", "loss", "size"))
+@functools.partial(jax.jit, static_argnames=("model", "loss"))
 def run_steps(
     model: nn.Module,
     loss: Loss,
-    size: int,
-    examples: Examples,
+    batches: Batch,
     key: jax.Array,
     rates: jax.Array,
-    order: jax.Array,
     state: TrainState,
     start: jax.Array,
     stop: jax.Array,
 ) -> tuple[TrainState, jax.Array]:
     """Steps ``start`` to ``stop`` of an epoch, and the sum of the losses of their examples.
 
-    ``order`` has the places of the epoch's examples, ``rates`` the learning rate of each of its
-    steps.
+    ``batches`` has the epoch's, one after the other; ``rates`` the learning rate of each step.
     """
-    n = len(order)
 
     def step(i: jax.Array, carry: tuple[TrainState, jax.Array]) -> tuple[TrainState, jax.Array]:
         state, total = carry
-        places = i * size + jnp.arange(size)
-        chosen = order[jnp.minimum(places, n - 1)]
-        batch = Batch(examples.images[chosen], examples.labels[chosen], places < n)
+        batch = jax.tree.map(lambda array: array[i], batches)
         step_key = jax.random.fold_in(key, state.step)
         state, added = train_step(model, loss, state, batch, step_key, rates[i])
         return state, total + added.astype(total.dtype)

@@ -69,8 +69,8 @@ def test_a_mutant_that_lives_or_crashes_or_an_equivalent_that_dies_is_no_pass():
 
 def test_steps_that_all_draw_with_the_same_key_are_seen(monkeypatch):
     def same_key(*arguments):
-        state = arguments[7]._replace(step=jax.numpy.asarray(0))
-        return run_steps(*arguments[:7], state, *arguments[8:])
+        state = arguments[5]._replace(step=jax.numpy.asarray(0))
+        return run_steps(*arguments[:5], state, *arguments[6:])
 
     monkeypatch.setattr(dropout, "run_steps", same_key)
     failed = [record.name for record in dropout.dropout(subject("cnn")) if not record.passed]

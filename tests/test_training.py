@@ -9,7 +9,7 @@ import torch
 from flax import linen as nn
 
 import flaxnets
-from flaxnets import data, evaluation, interop, step, training
+from flaxnets import batches, data, evaluation, interop, step, training
 from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 from flaxnets.training import Config
 
@@ -90,12 +90,13 @@ def test_an_epoch_with_a_partial_batch_is_torchs_in_float64(name):
     theirs_sum = 0.0
     with jax.enable_x64(True):
         state = step.initial_state(interop.from_torch(model, state_dict)["params"])
-        examples = evaluation.Examples(jnp.asarray(x), jnp.asarray(labels))
+        mesh = batches.find_mesh()
         order = step.epoch_order(jax.random.key(1), n)
         # evaluation mode on both sides: p=0 would change the network
         state, ours_sum = step.run_steps(
-            _WithoutDropout(model), model.loss, 64, examples, jax.random.key(0),
-            jnp.full(2, 1e-3), order, state, 0, 2)  # fmt: skip
+            _WithoutDropout(model), model.loss,
+            batches.arrange(batches.place((x, labels), mesh), order, 64, mesh),
+            jax.random.key(0), jnp.full(2, 1e-3), state, 0, 2)  # fmt: skip
         ours = interop.to_torch(model, state.variables)
     for chosen in np.split(np.asarray(order), [64]):
         optimizer.zero_grad()

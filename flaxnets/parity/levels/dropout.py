@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from flaxnets.evaluation import Examples
+from flaxnets.batches import Batch
 from flaxnets.parity.records import Record, surprise
 from flaxnets.parity.reference import REFERENCES
 from flaxnets.parity.subject import Subject, examples
@@ -37,11 +37,11 @@ def _steps(subject: Subject, variables: Any, n: int = 32) -> Record:
     """Two steps of ``fit`` from the same parameters on the same batch: only the masks may differ,
     and must if there is a dropout."""
     images, labels = examples(n)
-    batch = Examples(jnp.asarray(images, jnp.float32), jnp.asarray(labels))
+    batch = Batch(jnp.asarray(images, jnp.float32)[None], labels[None], np.ones((1, n)))
     start = initial_state(variables["params"])
     totals = [
-        run_steps(subject.model, subject.loss, n, batch, jax.random.key(0), jnp.full(1, 1e-3),
-                  jnp.arange(n), start._replace(step=jnp.asarray(step)), 0, 1)[1]
+        run_steps(subject.model, subject.loss, batch, jax.random.key(0), jnp.full(1, 1e-3),
+                  start._replace(step=jnp.asarray(step)), 0, 1)[1]
         for step in (0, 1)
     ]  # fmt: skip
     drops = any(isinstance(m, torch.nn.Dropout2d) for m in REFERENCES[subject.name]().modules())

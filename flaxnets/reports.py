@@ -1,0 +1,54 @@
+"""What a training gives as it goes."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flaxnets.step import TrainState
+
+
+class Metrics(NamedTuple):
+    """What is known at the end of an epoch."""
+
+    epoch: int  # from 1
+    step: int  # steps taken since the beginning
+    train_loss: float  # the mean over the epoch's examples, as they were trained on
+    test_loss: float  # the mean over all test examples
+    test_accuracy: float  # a fraction; NaN if the labels are not classes
+    seconds: float  # spent training, without compilation and evaluation
+    images_per_second: float
+
+
+class Epoch(NamedTuple):
+    """What ``fit`` yields."""
+
+    state: TrainState
+    metrics: Metrics
+
+
+class Snapshot(NamedTuple):
+    """All that a training needs to go on from where it is, to the bit."""
+
+    state: TrainState
+    keys: np.ndarray  # the data of two keys: of the order of the examples, and of dropout
+    order: Any  # (N,) int32: the order of the running epoch
+    epoch: int  # the running one, from 1; 0 before the first
+    position: int  # the steps taken in it
+    loss_sum: float  # of the examples that it has trained on
+    seconds: float  # spent training in it
+
+
+class Chunk(NamedTuple):
+    """What ``chunks`` yields: the steps since the one before."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    images_per_second: float
+    metrics: Metrics | None  # at the end of an epoch
+    snapshot: Snapshot  # what ``chunks`` can go on from
+
+    @property
+    def state(self) -> TrainState:
+        """After the steps."""
+        return self.snapshot.state
