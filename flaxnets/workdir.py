@@ -1,51 +1,42 @@
 """The folder that a run is written to.
 
-``config.json``, ``metrics.jsonl`` (a row an epoch), ``steps.jsonl`` (a row a report) and
-``params.safetensors`` (torch's names and layout; rewritten whole at each epoch's end); with
-``--plot`` three pictures.
+``config.json``, ``metrics.jsonl`` (a row an epoch), ``steps.jsonl`` (a row a report),
+``params.safetensors`` (torch's names and layout; rewritten whole at each epoch's end) and
+``checkpoints``; with ``--plot`` three pictures. A run locks its folder by the file ``lock``.
 """
 
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-FILES = ("config.json", "metrics.jsonl", "steps.jsonl", "params.safetensors",
+CONFIG, METRICS, STEPS = "config.json", "metrics.jsonl", "steps.jsonl"
+FILES = (CONFIG, METRICS, STEPS, "params.safetensors", "checkpoints",
          "learning_curves.png", "confusion_matrix.png", "mistakes.png")  # fmt: skip
 
 
-def check(path: str | Path | None) -> None:
-    """Raise ValueError if a new run cannot be written to this folder. None is always free."""
+def check(path: str | Path | None, resume: bool = False) -> None:
+    """Raise ValueError if a run cannot be written to this folder. None is always free.
+
+    Args:
+        resume: the folder may hold the run that is to go on.
+    """
     if path is None:
         return
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; the workdir must be a folder, new or without a run")
-    if any((folder / name).exists() for name in FILES):
-        raise ValueError(f"{folder} holds a run already: choose another workdir, or remove it")
+    if not resume and any((folder / name).exists() for name in FILES):
+        raise ValueError(f"{folder} holds a run already: choose another workdir, remove it, "
+                         "or go on with --resume")  # fmt: skip
 
 
-def create(path: str | Path | None, name: str, config: Mapping[str, Any]) -> Path:
-    """Make the folder of a run, with its config.json.
-
-    Args:
-        path: the folder; None makes a new one under ``runs/`` with ``name`` and the time.
-        config: what to write into config.json.
-
-    Raises: as ``check`` does, and OSError if the folder cannot be written to.
-    """
-    check(path)
-    folder = Path(path) if path else _new_folder(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "config.json").open("x") as file:  # x: two runs cannot both have it
-        json.dump(config, file, indent=1)
-        file.write("\n")
-    return folder
-
-
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
+    """A new folder under ``runs``, of this name and the time."""
     base = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     for i in count(1):
         folder = Path("runs", base if i == 1 else f"{base}-{i}")
@@ -57,7 +48,82 @@ def _new_folder(name: str) -> Path:
     raise AssertionError("count does not end")
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """While it is entered, no other run may write to the folder; the lock dies with its process.
+
+    Raises ValueError if another has it.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ValueError(
+                f"{folder} is in use by another run, process {file.read().strip() or 'unknown'}: "
+                "choose another workdir, or wait for its end"
+            ) from None
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
+        yield
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """What config.json has; None if there is none. Raises ValueError if it is damaged."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_text())
+        if isinstance(config, dict):
+            return config
+    except (ValueError, RecursionError):
+        pass  # said below
+    raise ValueError(f"{path} is damaged, it is no JSON object: without it, what the run was "
+                     "can only be given by flags; remove it to do so")  # fmt: skip
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write config.json, whole or not at all."""
+    _replace(folder / CONFIG, json.dumps(config, indent=1) + "\n")
+
+
 def append(folder: Path, name: str, row: Mapping[str, Any]) -> None:
     """Add a row to one of the folder's .jsonl files."""
     with (folder / name).open("a") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def read(folder: Path, name: str, step: int) -> list[dict[str, Any]]:
+    """The rows of one of the folder's .jsonl files, of steps up to this one."""
+    path = folder / name
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    return [row for row in map(_row, lines) if row and row["step"] <= step]
+
+
+def rewind(folder: Path, step: int) -> None:
+    """Drop the rows of later steps, and what is no row, from the .jsonl files."""
+    for name in (STEPS, METRICS):
+        if (folder / name).is_file():
+            rows = read(folder, name, step)
+            _replace(folder / name, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):  # the last line of a run that was killed
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+
+
+def _replace(path: Path, text: str) -> None:
+    new = path.with_name(path.name + ".new")
+    try:
+        new.write_text(text)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)  # what a full disk has left of it

@@ -1,0 +1,11 @@
+"""Snapshots of a training on disk, by Orbax.
+
+Each is a folder of ``checkpoints`` named by its step. The latest two are kept, and the one with the
+best test accuracy.
+"""
+
+from flaxnets.checkpoint.parts import empty, join, split
+from flaxnets.checkpoint.restoring import restore
+from flaxnets.checkpoint.saving import BEST, LATEST, Checkpoints
+
+__all__ = ["BEST", "LATEST", "Checkpoints", "empty", "join", "restore", "split"]
