@@ -24,15 +24,24 @@ MAY_IMPORT = {
     "data.idx": {"data"},
     "data.tfds": {"data"},
     "data.tfds_builder": {"data"},
-    "evaluation": set(),
-    "step": {"evaluation"},
+    "batches": set(),
+    "evaluation": {"batches"},
+    "step": {"batches", "evaluation"},
     "schedules": set(),
-    "training": {"evaluation", "schedules", "step"},
+    "config": {"schedules"},
+    "reports": {"step"},
+    "task": {"batches", "config", "evaluation", "reports", "schedules", "step"},
+    "training": {"config", "evaluation", "reports", "step", "task"},
+    "checkpoint.__init__": {"checkpoint"},
+    "checkpoint.parts": {"reports"},
+    "checkpoint.quiet": set(),
+    "checkpoint.saving": {"checkpoint", "reports"},
+    "checkpoint.restoring": {"checkpoint", "reports"},
     "module": set(),
     "plots": set(),
     "images": set(),
     "preparation": set(),
-    "cost": {"evaluation", "step", "module"},
+    "cost": {"batches", "evaluation", "step", "module"},
     "workdir": set(),
     "layers": {"convolution", "module"},
     "models": {"layers"},
@@ -42,7 +51,9 @@ MAY_IMPORT = {
 # The command line may import anything; parity.* but for the reference anything but that.
 FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress",
         "commands.presets", "commands.cache", "commands.predict", "commands.summary",
-        "commands.convert", "commands.parity"}  # fmt: skip
+        "commands.convert", "commands.parity", "commands.devices", "commands.interruption",
+        "commands.flags", "commands.loss", "commands.plan", "commands.processes",
+        "commands.recorder"}  # fmt: skip
 LAZY = ["torch", "tensorflow", "tensorflow_datasets", "sklearn", "orbax", "PIL", "matplotlib"]
 
 

@@ -14,11 +14,13 @@ class Progress:
     """A table with a line an epoch. On a terminal a bar moves below it; in a log each report of
     the steps between is a line too."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int) -> None:
-        self.steps_per_epoch = steps_per_epoch
-        self.terminal = sys.stdout.isatty() and sys.stderr.isatty()
+    def __init__(self, total: int, done: int = 0, silent: bool = False) -> None:
+        """``total`` steps, of which some are done already; ``silent`` shows nothing."""
+        self.silent = silent
+        self.terminal = not silent and sys.stdout.isatty() and sys.stderr.isatty()
         self.bar = tqdm(
-            total=epochs * steps_per_epoch,
+            total=total,
+            initial=done,
             desc="compiling",
             unit=" steps",
             disable=not self.terminal,
@@ -38,7 +40,7 @@ class Progress:
     def _print(self, line: str) -> None:
         if self.terminal:
             self.bar.write(line)
-        else:
+        elif not self.silent:
             print(line, flush=True)
 
     def __enter__(self) -> "Progress":

@@ -1,0 +1,194 @@
+"""Several processes that train together, on loopback."""
+
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from survival import same_run
+from test_devices import trained_in_double
+from test_resume import rows, wait_for
+
+from flaxnets import cli
+
+FLAGS = ("--model", "mlp", "--epochs", "2", "--log-interval", "1", "--batch-size", "60")
+
+SLOW = pytest.mark.slow
+FOUR = pytest.param(4, marks=SLOW)
+
+IN_DOUBLE = """
+import sys
+import jax, numpy as np
+coordinator, count, number, path = sys.argv[1:]
+jax.distributed.initialize(coordinator, int(count), int(number))
+from test_devices import trained_in_double
+found = trained_in_double()
+if number == "0":
+    np.savez(path, **found)
+"""
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+class Group:
+    """Processes that are gone when the test is over."""
+
+    def __init__(self):
+        self.processes = []
+
+    def train(self, count, *arguments):
+        address = f"localhost:{free_port()}"
+        for number in range(count):
+            self.start(
+                "-m", "flaxnets", "train", "--distributed", "--coordinator", address,
+                "--num-processes", count, "--process-id", number, *arguments)  # fmt: skip
+        return self.processes[-count:]
+
+    def start(self, *command):
+        self.processes.append(
+            subprocess.Popen(
+                [sys.executable, *map(str, command)],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+        return self.processes[-1]
+
+
+@pytest.fixture
+def group():
+    found = Group()
+    yield found
+    for process in found.processes:
+        process.kill()
+        process.communicate()
+
+
+def ends(process, seconds=120):
+    out, err = process.communicate(timeout=seconds)
+    lines = out.splitlines(keepends=True)  # the library that CPUs talk by says that it is there
+    return process.returncode, "".join(x for x in lines if not x.startswith("[Gloo]")), err
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The folder of the same run in one process."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    assert cli.main(["train", *FLAGS, "--workdir", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("count", [2, FOUR])
+def test_processes_train_as_one_does_and_only_the_first_writes(count, group, tmp_path, alone):
+    together = group.train(count, *FLAGS, "--workdir", tmp_path / "run", "--plot")
+    (status, out, err), *others = [ends(process) for process in together]
+    assert (status, err) == (0, "")
+    assert f"Using {count} cpu devices of {count} processes" in out
+    assert others == [(0, "", "")] * (count - 1)
+    ours, theirs = (rows(folder / "steps.jsonl") for folder in (tmp_path / "run", alone))
+    assert [row["step"] for row in ours] == [row["step"] for row in theirs]
+    losses = [[row["train_loss"] for row in found[:20]] for found in (ours, theirs)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)  # float32; later, rounding alone moves them
+
+
+@pytest.mark.parametrize("count", [2, FOUR])
+def test_in_double_precision_parameters_are_those_of_one_process(count, group, tmp_path):
+    address, path = f"localhost:{free_port()}", tmp_path / "found.npz"
+    for number in range(count):
+        group.start("-c", IN_DOUBLE, address, count, number, path)
+    for process in group.processes:
+        status, _, err = ends(process)
+        assert status == 0, err
+    found = np.load(path)
+    for name, expected in trained_in_double().items():
+        np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-10)  # as in test_devices
+
+
+@pytest.mark.parametrize(("killed", "count"), [(0, 2), (1, 2), pytest.param(2, 4, marks=SLOW)])
+def test_when_one_is_killed_the_others_say_so_in_a_line_stop_and_can_go_on(
+    killed, count, group, tmp_path
+):
+    flags = ("--model", "mlp", "--epochs", "400", "--workdir", tmp_path / "run")
+    running = group.train(count, *flags)
+    wait_for(tmp_path / "run/checkpoints/23", running[0])
+    running[killed].kill()
+    began = time.time()
+    for number, process in enumerate(running):
+        status, _, err = ends(process, 60)
+        if number != killed:
+            line = rf"process {number}: another process is lost, .*: go on with --resume\n"
+            assert (status, bool(re.fullmatch(line, err))) == (1, True), err
+    assert time.time() - began < 30
+    first, *_ = group.train(count, *flags, "--resume")
+    lines = [first.stdout.readline() for _ in range(2)]  # the other is Gloo's
+    assert "going on from step" in "".join(lines)
+
+
+def test_bad_input_to_the_first_ends_all(group, tmp_path):
+    """A workdir that is in use, which only the first looks at."""
+    (tmp_path / "run").mkdir()
+    with (tmp_path / "run/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        first, second = group.train(2, *FLAGS, "--workdir", tmp_path / "run")
+        assert ends(first)[0] == 2
+        status, _, err = ends(second, 30)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "another process is lost" in err
+
+
+def test_processes_that_nobody_joins_say_so(group):
+    code = (
+        "import sys; from flaxnets import cli; from flaxnets.commands import processes;"
+        "processes.JOIN = 3; cli.main(sys.argv[1:])"
+    )
+    address = ("--coordinator", f"localhost:{free_port()}", "--num-processes", 2)
+    for number in range(2):
+        process = group.start(
+            "-c", code, "train", "--distributed", *address, "--process-id", number
+        )
+        status, _, err = ends(process, 30)  # before the next one starts
+        assert status == 2
+        assert f"process {number} of 2: the others did not come together at localhost" in err
+
+
+def test_a_signal_to_one_stops_all_and_the_run_goes_on_as_if_nothing_had_been(group, tmp_path):
+    flags = ("--model", "mlp", "--epochs", "8", "--log-interval", "5")
+    for process in group.train(2, *flags, "--workdir", tmp_path / "whole"):
+        assert ends(process)[0] == 0
+    both = group.train(2, *flags, "--workdir", tmp_path / "run")
+    wait_for(tmp_path / "run/metrics.jsonl", both[0])
+    both[1].send_signal(signal.SIGTERM)
+    assert [ends(process)[0] for process in both] == [143, 143]
+    for process in group.train(2, *flags, "--workdir", tmp_path / "run", "--resume"):
+        assert ends(process)[0] == 0
+    same_run(tmp_path / "run", tmp_path / "whole")
+
+
+BAD = [
+    (("--distributed", "--device", "cpu"), "--device is for one process"),
+    (("--coordinator", "localhost:1"), "belong together, with --distributed"),
+    (("--distributed", "--process-id", "0"), "belong together, with --distributed"),
+    (("--distributed", "--coordinator", "localhost", "--num-processes", "2", "--process-id", "0"),
+     "'localhost' is not HOST:PORT"),
+    (("--distributed", "--coordinator", "a:1", "--num-processes", "2", "--process-id", "2"),
+     "--process-id 2 is not one of --num-processes 2: from 0 to 1"),
+    (("--distributed",), "--distributed: the processes cannot be joined"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_flags_that_do_not_fit_are_refused_in_one_line(arguments, message, group, tmp_path):
+    process = group.start("-m", "flaxnets", "train", *arguments)
+    status, _, err = ends(process)
+    assert status == 2
+    assert message in err.splitlines()[-1]
