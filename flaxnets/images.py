@@ -1,9 +1,10 @@
 """Image files: read with care, as grey levels."""
 
+import io
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
     with Path(path).open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is another
         try:
-            image = Image.open(file, formats=("PNG", "JPEG"))
+            image = Image.open(_content(file), formats=("PNG", "JPEG"))
             if image.width * image.height <= MOST_PIXELS:
                 return _grey(ImageOps.exif_transpose(image))
         except Image.UnidentifiedImageError as error:
@@ -44,6 +45,13 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
         f"{path}: {image.width:,} x {image.height:,} pixels are too many; "
         f"at most {MOST_PIXELS:,} in all"
     )
+
+
+def _content(file: BinaryIO) -> io.BytesIO:
+    """The file in memory: of one on disk Pillow makes room for as much as a chunk declares."""
+    if (size := os.fstat(file.fileno()).st_size) > 8 * MOST_PIXELS:
+        raise ValueError(f"{size:,} bytes are too many")
+    return io.BytesIO(file.read())
 
 
 def _grey(image: "PillowImage") -> np.ndarray:

@@ -1,6 +1,7 @@
 """Files of weights: .safetensors, .npz, and torch's .pt and .pth."""
 
 import json
+import math
 import os
 import zipfile
 import zlib
@@ -14,6 +15,7 @@ import numpy as np
 from flaxnets.interop import pickled
 from flaxnets.interop.layouts import StateDict, as_numpy
 
+DEFLATE = 1032  # times smaller than what it holds: no deflated stream can be more
 PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and by torch.compile
 
 
@@ -133,14 +135,36 @@ def _metadata_safetensors(path: Path) -> dict[str, str]:
 def _load_npz(path: Path) -> StateDict:
     try:
         with path.open("rb") as stream:  # np.load(path) leaves it open when it fails
+            _check_sizes(stream)
             file = np.load(stream, allow_pickle=False)
             if isinstance(file, np.ndarray):
                 raise ValueError("it holds a single array without a name")
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except NPZ_ERRORS as error:
         raise ValueError(f"{path}: not a whole .npz file of arrays ({error})") from error
     # NumPy has no bfloat16 of its own, and stores it as two bytes of unknown meaning.
     return {n: a.view(ml_dtypes.bfloat16) if a.dtype == "V2" else a for n, a in arrays.items()}
+
+
+def _check_sizes(stream: IO[bytes]) -> None:
+    """np.load allocates whatever a header declares: it must be what there is."""
+    if not zipfile.is_zipfile(stream):
+        stream.seek(0)
+        return
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0,
+                   (2, 0): np.lib.format.read_array_header_2_0}  # fmt: skip
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                shape, _, dtype = read_header[np.lib.format.read_magic(file)](file)
+                if dtype.hasobject:
+                    raise ValueError(f"{member.filename} holds pickled Python, which is not run")
+                declared = math.prod(shape) * dtype.itemsize
+                held = member.file_size - file.tell()
+                most = member.compress_size * (DEFLATE if member.compress_type else 1)
+                if declared != held or member.file_size > most:
+                    raise ValueError(f"{member.filename} declares {declared:,} bytes, not {held:,}")
+    stream.seek(0)
 
 
 def _save_npz(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
@@ -158,6 +182,11 @@ def _metadata_npz(path: Path) -> dict[str, str]:
     except (ValueError, TypeError, RecursionError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: its metadata cannot be read ({error})") from error
     return {str(key): str(value) for key, value in found.items()}
+
+
+# what NumPy and zipfile raise of a damaged file
+NPZ_ERRORS = (ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, RecursionError,
+              NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 class Format(NamedTuple):
