@@ -23,6 +23,22 @@ SMALL = {
     "scaling": ["--batch-size", "64", "--examples", "1000", "--pairs", "2", "--model", "mlp"],
     "precision": ["--seeds", "2", "--model", "mlp"],
     "time_to_99": ["--seeds", "1", "--epochs", "1", "--batch-size", "512"],
+    "checkpointing": ["--steps", "20", "--pairs", "2"],
+    "devices": [
+        "--devices",
+        "1",
+        "2",
+        "--processes",
+        "2",
+        "--turns",
+        "1",
+        "--steps",
+        "2",
+        "--model",
+        "mlp",
+        "--batch-size",
+        "64",
+    ],
 }
 
 

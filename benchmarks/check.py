@@ -27,6 +27,7 @@ INFERENCE = [(model, batch, 1.0) for model in ("cnn", "mlp") for batch in (1, 10
 EAGER = {"cpu": [], "gpu": [("cnn", 64, 5.0), ("mlp", 64, 5.0)]}  # to eager PyTorch's best layout
 COMPILE = {"flaxnets, cold": 5.0, "flaxnets, cached": 1.0}  # the CNN's, seconds at most
 WHOLE = 35.0  # seconds of python train.py, from its start to its last line, nothing cached
+CHECKPOINT = 0.03  # of an epoch's time, on a CPU
 SEEDS = {"cpu": 5, "gpu": 20}
 
 
@@ -42,6 +43,7 @@ def main() -> int:
             *ratios("inference", rows(folder, "inference"), INFERENCE),
             *seconds(rows(folder, "startup")),
             *accuracy(rows(folder, "time_to_99"), where),
+            *checkpoints(rows(folder, "checkpointing") if where == "cpu" else []),
         ]
     except (OSError, KeyError) as error:
         print(f"not measured: {error}; run benchmarks/all.py first")
@@ -100,6 +102,14 @@ def accuracy(found: list[dict], where: str):
     if where == "gpu":
         took = statistics.median(row["seconds"] for row in ours)
         yield tell("preset fast, training", f"{took:.2f} s", "1 s", took <= 1)
+
+
+def checkpoints(found: list[dict]):
+    """One an epoch of the CNN on MNIST."""
+    if found:
+        part = statistics.median(row["part_of_epoch"] for row in found)
+        yield tell("a checkpoint an epoch, cnn", f"{part:.1%}", f"{CHECKPOINT:.0%}",
+                   part <= CHECKPOINT)  # fmt: skip
 
 
 def tell(name: str, measured: str, promised: str, kept: bool) -> bool:

@@ -1,6 +1,8 @@
 """The benchmarks run, and what is promised on speed was measured. No test times anything."""
 
+import itertools
 import json
+import statistics
 import subprocess
 import sys
 
@@ -16,6 +18,8 @@ SCRIPTS = (
     "precision",
     "loops",
     "time_to_99",
+    "checkpointing",
+    "devices",
 )
 
 
@@ -42,9 +46,17 @@ BROKEN = ["inference, cnn, batch 1"]
 
 def test_the_promises_are_kept_by_the_committed_results_but_those_the_readme_names():
     lines = run("benchmarks/check.py").stdout.splitlines()
-    assert len(lines) == 14
+    assert len(lines) == 15
     broken = [line.split("  ")[0] for line in lines if not line.startswith("kept ")]
     assert broken == [f"BROKEN {name}" for name in BROKEN]
+
+
+def test_the_page_on_scaling_has_the_committed_points():
+    rows = json.loads((ROOT / "benchmarks/results/devices.json").read_text())["rows"]
+    page = (ROOT / "docs/scaling.md").read_text()
+    for key, found in itertools.groupby(rows, lambda row: (row["model"], row["batch_size"])):
+        cells = [f"{statistics.median(row['milliseconds']):.2f}" for row in found]
+        assert f"| {key[0]} | {key[1]} | {' | '.join(cells)} |" in page
 
 
 def test_a_promise_that_is_broken_is_named(tmp_path):

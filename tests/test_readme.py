@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import socket
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from conftest import ROOT
 
+from flaxnets import cli
 from flaxnets.parity.reference import REFERENCES
 
 README = (ROOT / "README.md").read_text()
@@ -57,6 +59,8 @@ def test_the_other_commands_run(command, digits_run, tmp_path):
     (tmp_path / "runs/cnn").symlink_to(digits_run)
     (tmp_path / "photo.jpg").symlink_to(ROOT / "tests/photos/3.jpg")
     torch.save({"model": REFERENCES["mlp"]().state_dict()}, tmp_path / "checkpoint.pt")
+    if "--resume" in command:
+        assert cli.main(["train", "--model", "mlp", "--workdir", str(tmp_path / "runs/mlp")]) == 0
     _, *arguments = shlex.split(command)
     result = subprocess.run(
         [sys.executable, "-m", "flaxnets", *arguments], cwd=tmp_path, capture_output=True, text=True
@@ -65,6 +69,23 @@ def test_the_other_commands_run(command, digits_run, tmp_path):
     if "photo.jpg" in command:
         assert result.stdout.startswith("photo.jpg: 3 (")
         assert (tmp_path / "seen.png").exists()
+
+
+def test_the_commands_for_two_hosts_train_together_on_one(tmp_path):
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        address = f"localhost:{listener.getsockname()[1]}"
+    lines = [line.strip(" &").replace("a:7788", address) for line in commands("ssh")]
+    assert len(lines) == 2
+    both = [
+        subprocess.Popen([sys.executable, "-m", *line.split()[2:], "--dry-run", "--model", "mlp"],
+                         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for line in lines
+    ]  # fmt: skip
+    (out, err), other = [process.communicate(timeout=120) for process in both]
+    assert (err, other[1]) == ("", "")
+    assert "Using 2 cpu devices of 2 processes" in out
+    assert "test accuracy: " in out
 
 
 def test_the_limits_of_the_exit_statuses_are_as_told(tmp_path):
