@@ -34,7 +34,7 @@ def assert_all_pass(records):
     assert not [record for record in records if not record.passed]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param("cnn", marks=pytest.mark.slow), *NAMES[1:]])
 def test_levels_1_to_9_and_11_hold(name):
     for level in [*range(1, 10), 11]:
         assert_all_pass(measured.records(name, level))
@@ -53,7 +53,13 @@ def test_every_layer_and_parameter_is_compared_in_both_lanes():
     assert len(list(structure.structure(cnn))) == 3
 
 
-@pytest.mark.parametrize("mutant", mutants.mutants(), ids=lambda m: m.name.replace(" ", "-"))
+def parameter(mutant):
+    """Equivalent ones go through all levels, which takes longer."""
+    marks = () if mutant.level else pytest.mark.slow
+    return pytest.param(mutant, id=mutant.name.replace(" ", "-"), marks=marks)
+
+
+@pytest.mark.parametrize("mutant", [parameter(mutant) for mutant in mutants.mutants()])
 def test_every_mutant_dies_by_its_level_and_equivalent_ones_live(mutant):
     trial = trials.attempt(mutant, SMALL, [mutant.level] if mutant.level else trials.TRIED)
     assert trial.passed, trial

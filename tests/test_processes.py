@@ -101,7 +101,8 @@ def test_processes_train_as_one_does_and_only_the_first_writes(count, group, tmp
     np.testing.assert_allclose(*losses, rtol=1e-5)  # float32; later, rounding alone moves them
 
 
-@pytest.mark.parametrize("count", [2, FOUR])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
 def test_in_double_precision_parameters_are_those_of_one_process(count, group, tmp_path):
     address, path = f"localhost:{free_port()}", tmp_path / "found.npz"
     for number in range(count):
@@ -114,7 +115,10 @@ def test_in_double_precision_parameters_are_those_of_one_process(count, group, t
         np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-10)  # as in test_devices
 
 
-@pytest.mark.parametrize(("killed", "count"), [(0, 2), (1, 2), pytest.param(2, 4, marks=SLOW)])
+KILLED = [(0, 2), pytest.param(1, 2, marks=SLOW), pytest.param(2, 4, marks=SLOW)]
+
+
+@pytest.mark.parametrize(("killed", "count"), KILLED)
 def test_when_one_is_killed_the_others_say_so_in_a_line_stop_and_can_go_on(
     killed, count, group, tmp_path
 ):
@@ -161,6 +165,7 @@ def test_processes_that_nobody_joins_say_so(group):
         assert f"process {number} of 2: the others did not come together at localhost" in err
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_stops_all_and_the_run_goes_on_as_if_nothing_had_been(group, tmp_path):
     flags = ("--model", "mlp", "--epochs", "8", "--log-interval", "5")
     for process in group.train(2, *flags, "--workdir", tmp_path / "whole"):

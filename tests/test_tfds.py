@@ -107,6 +107,7 @@ def test_a_download_that_is_not_the_registered_file_is_refused(network, tmp_path
     assert not (tmp_path / "tfds" / "fashion_mnist" / tfds.KEPT).exists()
 
 
+@pytest.mark.slow
 def test_two_processes_may_prepare_at_once(real_data, tmp_path):
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
         both = [pool.submit(tfds.load, "mnist", tmp_path, real_data / "mnist") for _ in range(2)]
@@ -224,8 +225,9 @@ def no_network(*arguments, proxy, cwd):
     return result, time.perf_counter() - began
 
 
-@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
-@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize(
+    ("dataset", "silent"), [("mnist", False), ("fashion_mnist", False), ("mnist", True)]
+)
 def test_without_a_network_one_learns_soon_what_to_do(dataset, silent, tmp_path):
     """Refused at once, or a server that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:

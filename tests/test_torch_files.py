@@ -297,7 +297,7 @@ def classes_of(net, batches):
 
 
 @pytest.mark.filterwarnings("ignore:dropout2d")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param("cnn", marks=pytest.mark.slow), *NAMES[1:]])
 def test_a_foreign_checkpoint_predicts_the_same_class_of_all_10000_images(
     name, real_data, tmp_path
 ):

@@ -7,6 +7,8 @@ examples:
       on MNIST, from the folder of its four IDX files
   flaxnets train --model mlp --dataset fashion_mnist --data-dir ~/data --plot
       with learning curves, confusion matrix and the worst mistakes as pictures
+  flaxnets train --workdir runs/cnn --resume
+      on from where that run was interrupted
 """
 
 import argparse
