@@ -8,7 +8,7 @@ examples:
   flaxnets train --model mlp --dataset fashion_mnist --data-dir ~/data --plot
       with learning curves, confusion matrix and the worst mistakes as pictures
   flaxnets train --workdir runs/cnn --resume
-      on from where that run was interrupted
+      going on with an interrupted run from its latest checkpoint
 """
 
 import argparse
