@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -57,6 +58,11 @@ def test_the_page_on_scaling_has_the_committed_points():
     for key, found in itertools.groupby(rows, lambda row: (row["model"], row["batch_size"])):
         cells = [f"{statistics.median(row['milliseconds']):.2f}" for row in found]
         assert f"| {key[0]} | {key[1]} | {' | '.join(cells)} |" in page
+        one, two, four = map(float, cells[:3])  # t(1) / n + t(n) - t(1), as the page has it
+        found = [one, one / 2 + two - one, one / 4 + four - one]
+        if line := re.search(rf"\| {key[0].upper()}, batch {key[1]} (\|.*)", page):
+            stated = [float(cell) for cell in re.findall(r"([0-9.]+) ms", line[1])]
+            assert stated == pytest.approx(found, abs=0.06)  # rounded to one place
 
 
 def test_a_promise_that_is_broken_is_named(tmp_path):

@@ -150,6 +150,19 @@ def test_bad_input_to_the_first_ends_all(group, tmp_path):
     assert "another process is lost" in err
 
 
+def test_processes_with_other_settings_are_refused(group, tmp_path):
+    address = f"localhost:{free_port()}"
+    for number in range(2):
+        group.start(
+            "-m", "flaxnets", "train", "--distributed", "--coordinator", address,
+            "--num-processes", 2, "--process-id", number, *FLAGS, "--seed", number,
+            "--workdir", tmp_path / "run")  # fmt: skip
+    first, second = (ends(process, 60) for process in group.processes)
+    assert second[0] == 2
+    assert "process 0 has seed 0, not 1: give all processes the same" in second[2]
+    assert first[0] == 1
+
+
 def test_processes_that_nobody_joins_say_so(group):
     code = (
         "import sys; from flaxnets import cli; from flaxnets.commands import processes;"

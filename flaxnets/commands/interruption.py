@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from types import TracebackType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,12 +39,7 @@ class Interruption:
                 os._exit(128 + received[0])
             self.signal = received[0]
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: Any) -> None:
         if self._thread is None:
             return
         signal.set_wakeup_fd(self._fd)

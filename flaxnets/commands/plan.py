@@ -88,6 +88,7 @@ def refuse_another(
     recorded: Mapping[str, Any],
     settings: Mapping[str, Any],
     where: str = "the run was begun with",
+    remedy: str = "give the same, or another --workdir",
 ) -> None:
     """Raise ValueError if other settings are recorded, naming what differs."""
     differ = [
@@ -96,7 +97,7 @@ def refuse_another(
         if name in recorded and recorded[name] != value
     ]
     if differ:
-        raise ValueError(f"{where} {'; '.join(differ)}: give the same, or another --workdir")
+        raise ValueError(f"{where} {'; '.join(differ)}: {remedy}")
 
 
 def _check_choices(options: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """What ``flaxnets train`` shows while it runs: a bar on a terminal, plain lines elsewhere."""
 
 import sys
-from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
 
@@ -46,12 +46,7 @@ class Progress:
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: Any) -> None:
         self.bar.close()
 
 

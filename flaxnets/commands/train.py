@@ -62,7 +62,12 @@ def _prepare(options: argparse.Namespace, held: ExitStack) -> tuple[Plan, Path |
         if folder and options.resume:
             recorded = workdir.read_config(folder) or {}
     task = plan.make(options, processes.text_from_first(recorded))
-    plan.refuse_another(processes.text_from_first(task.settings), task.settings, "process 0 has")
+    plan.refuse_another(
+        processes.text_from_first(task.settings),
+        task.settings,
+        where="process 0 has",
+        remedy="give all processes the same flags and data",
+    )
     if not processes.is_first():
         return task, None
     folder = folder or workdir.new_folder(f"{options.model}-{options.dataset}")

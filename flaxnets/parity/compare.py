@@ -54,8 +54,7 @@ LEVELS = {
 # out a class in some runs, on both sides, and accuracies have two peaks. Twenty seeds for the MLPs:
 # their accuracies spread by 0.3 to 0.5 points, and of ten the test cannot tell equal means from
 # means half a point apart (tried first, it was undecided: p = 0.06 on digits and on MNIST). The
-# CNN's spread by 0.45 here and 0.6 in torch: of equal means, forty seeds leave the test undecided
-# once in fifty times, twenty once in five, and three, which were tried first, nearly always.
+# CNN's spread as widely; it was undecided with three seeds, tried first, and with twenty.
 ON_DIGITS = {"cnn": (15, 40), "mlp": (45, 20), "softmax_mlp": (90, 20)}
 ON_THE_REAL_DATA = {
     "cnn": ("mnist", 3, 3),
