@@ -25,7 +25,7 @@ import sys, time
 import numpy as np
 began = time.perf_counter()
 import jax
-from flaxnets.commands.cache import use_compilation_cache
+from flaxnets.commands.compilation_cache import use_compilation_cache
 import flaxnets
 from flaxnets import training
 use_compilation_cache()

@@ -27,6 +27,7 @@ from test_cli import idx_folder
 
 import flaxnets
 from flaxnets import checkpoint, images, interop
+from flaxnets.checkpoint import parts
 from flaxnets.data import idx
 from flaxnets.reports import Snapshot
 from flaxnets.step import initial_state
@@ -201,7 +202,7 @@ def saved(tmp_path_factory):
 
 
 def same_snapshot(found, expected):
-    (ours, our_facts), (theirs, their_facts) = map(checkpoint.split, (found, expected))
+    (ours, our_facts), (theirs, their_facts) = map(parts.split, (found, expected))
     np.testing.assert_equal(ours, theirs)
     assert our_facts == their_facts
 

@@ -16,7 +16,7 @@ from test_predict import call
 import flaxnets
 from flaxnets import data, step, training
 from flaxnets.commands import presets
-from flaxnets.commands.cache import use_compilation_cache
+from flaxnets.commands.compilation_cache import use_compilation_cache
 from flaxnets.parity.records import FLOAT64
 from flaxnets.schedules import SCHEDULES, learning_rates
 

@@ -4,8 +4,7 @@ Each is a folder of ``checkpoints`` named by its step. The latest two are kept, 
 best test accuracy.
 """
 
-from flaxnets.checkpoint.parts import empty, join, split
 from flaxnets.checkpoint.restoring import restore
-from flaxnets.checkpoint.saving import BEST, LATEST, Checkpoints
+from flaxnets.checkpoint.writing import BEST, LATEST, Checkpoints
 
-__all__ = ["BEST", "LATEST", "Checkpoints", "empty", "join", "restore", "split"]
+__all__ = ["BEST", "LATEST", "Checkpoints", "restore"]

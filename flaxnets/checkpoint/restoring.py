@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flaxnets.checkpoint.parts import FOLDER, checksum, checksum_facts, empty, join, shapes
-from flaxnets.checkpoint.quiet import quiet
+from flaxnets.checkpoint.quiet_orbax import quiet
 from flaxnets.reports import Snapshot
 
 ASIDE = "damaged"  # in a workdir
@@ -18,11 +18,17 @@ def restore(workdir: Path, like: Any, check: Callable[[dict[str, Any]], None]) -
     What is damaged is moved to the folder ``damaged`` beside the checkpoints, and said.
 
     Args:
+        workdir: the folder of a run, as ``Checkpoints`` takes it.
         like: a ``TrainState`` of NumPy arrays, of the shapes and dtypes to expect.
         check: called with what ``save`` was given about it, before its arrays are read; what it
             raises ends the search.
 
-    Raises ValueError if a whole one has other arrays, as other versions of Optax may make them.
+    Returns:
+        A ``Snapshot`` of NumPy arrays, its state shaped as ``like`` and of the same dtypes.
+
+    Raises:
+        ValueError: if a whole one has other arrays, as other versions of Optax may make them.
+        PermissionError: if one may not be read.
     """
     for step in sorted(_steps(workdir), reverse=True):
         path = workdir / FOLDER / str(step)

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from flaxnets import checkpoint
-from flaxnets.commands.loss import leave, lost
+from flaxnets.checkpoint import parts
+from flaxnets.commands.lost_process import leave, lost
 from flaxnets.reports import Snapshot
 
 HEARTBEAT = 10  # seconds without a sign of life after which a process counts as lost
@@ -118,12 +118,12 @@ def snapshot_from_first(snapshot: Snapshot | None, like: Any) -> Snapshot | None
     """The snapshot that the first process goes on from, in all; ``like`` is as for ``restore``."""
     if jax.process_count() == 1:
         return snapshot
-    arrays, facts = checkpoint.split(snapshot) if snapshot else (None, None)
+    arrays, facts = parts.split(snapshot) if snapshot else (None, None)
     facts = text_from_first(facts)
     if facts is None:
         return None
-    arrays = arrays or checkpoint.empty(like, facts["examples"])
-    return checkpoint.join(from_first(arrays), facts)
+    arrays = arrays or parts.empty(like, facts["examples"])
+    return parts.join(from_first(arrays), facts)
 
 
 def first_signal(number: int | None) -> int | None:

@@ -8,14 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from flaxnets.checkpoint.parts import FOLDER, checksum, checksum_facts, shapes, split
-from flaxnets.checkpoint.quiet import quiet
+from flaxnets.checkpoint.quiet_orbax import quiet
 from flaxnets.reports import Snapshot
 
 LATEST, BEST = 2, 1  # how many are kept
 
 
 class Checkpoints:
-    """The checkpoints of a workdir. To be entered with ``with``: at its end all are on disk."""
+    """The checkpoints of a workdir. To be entered with ``with``: at its end all are on disk.
+
+    Args:
+        workdir: the folder of a run. Its subfolder ``checkpoints`` is made if it is not there, and
+            what an earlier process left half written in it is removed.
+
+    Raises:
+        OSError: if the folder cannot be made or read, and at the end of ``with`` if a checkpoint
+            could not be written.
+    """
 
     def __init__(self, workdir: Path) -> None:
         import orbax.checkpoint as ocp
@@ -46,6 +55,7 @@ class Checkpoints:
 
         Args:
             step: names it. A second snapshot of a step is not written.
+            snapshot: what to write.
             about: what else to keep, as JSON has it.
             accuracy: the test accuracy, at the end of an epoch.
 
