@@ -9,10 +9,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from flaxnets import __version__
 from flaxnets.commands import BadInput, convert, parity, predict, summary, train
-from flaxnets.commands.cache import use_compilation_cache
+from flaxnets.commands.colour import RED, coloured
+from flaxnets.commands.compilation_cache import use_compilation_cache
 
 COMMANDS = {
     "train": train,
@@ -37,15 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser, subparsers = _parsers()
     options, rest = parser.parse_known_args(arguments)
+    chosen = subparsers.get(options.command, parser)
     if rest and not (hasattr(options, "images") and all(not r.startswith("-") for r in rest)):
-        subparsers[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
+        chosen.error(f"unrecognized arguments: {' '.join(rest)}")
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     if rest:  # argparse takes no images after an option
         options.images += rest
     use_compilation_cache()
     try:
         return options.run(options)
     except BadInput as error:
-        subparsers[options.command].error(str(error))
+        _tell(chosen.prog, error)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -53,18 +60,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, FloatingPointError) as error:
-        print(f"flaxnets {options.command}: error: {error}", file=sys.stderr)
+        _tell(chosen.prog, error)
         return 1
 
 
-def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    parser = argparse.ArgumentParser(
+def _tell(program: str, error: object) -> None:
+    print(coloured(f"{program}: error:", RED, sys.stderr), error, file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line: the usage, which argparse puts before it, hides it."""
+
+    def error(self, message: str) -> NoReturn:
+        _tell(self.prog, f"{message} (see {self.prog} --help)")
+        sys.exit(2)
+
+
+def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    parser = _Parser(
         prog="flaxnets",
         description="The networks of the PyTorch tutorials in JAX and Flax.",
-        epilog="example: flaxnets train --model mlp --epochs 5",
+        epilog="examples:\n  flaxnets train --model mlp --epochs 5\n  flaxnets train --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"flaxnets {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     subparsers = {}
     for name, command in COMMANDS.items():
         summary, _, details = (command.__doc__ or "").partition("\n")

@@ -31,13 +31,15 @@ def save(
     Args:
         path: the file, as ``interop.save`` takes it: .safetensors, .npz, or .pt and .pth, which
             keep no metadata: from these ``load`` takes the network in its tutorial's sizes.
-        model, variables: the network, and its ``{"params": ...}``.
+        model, variables: the network, and its ``{"params": ...}``: arrays of any dtype, shaped as
+            ``model.init`` gives them.
         metadata: text to keep with them, as ``dataset="mnist"``.
 
     Raises:
         TypeError: for another model: ``interop.save`` writes the parameters of any.
         ValueError: for another suffix, or variables that are not the model's.
         OSError: if the file cannot be written.
+        ImportError: for a .pt or .pth file where torch is not installed.
     """
     metadata = {**describe(model), **metadata}
     interop.save(path, interop.to_torch(model, variables), metadata)
@@ -49,12 +51,17 @@ def load(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     A file without flaxnets' metadata is taken for the network, in its tutorial's sizes, whose
     parameters it holds.
 
+    Args:
+        path: a folder that holds ``params.safetensors``, or a file as ``interop.load`` takes it.
+
     Returns:
-        The linen module and ``{"params": ...}``, NumPy arrays of the stored dtype.
+        The linen module and ``{"params": ...}``, NumPy arrays of the stored dtype, shaped as
+        ``model.init`` gives them.
 
     Raises:
         ValueError: if it holds none of the networks, or is not whole.
         OSError: if there is no such file, or it cannot be read.
+        ImportError: for a .pt or .pth file where torch is not installed.
     """
     path = find(path)
     metadata, state_dict = interop.metadata(path), interop.load(path)
@@ -68,9 +75,15 @@ def load(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
 def find(path: str | os.PathLike[str]) -> Path:
     """The file of weights that a path names, itself or in a run's folder."""
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file or folder")
     if not path.is_dir():
         return path
     if not (path / PARAMS).is_file():
+        if (path / "config.json").is_file():
+            raise FileNotFoundError(f"{path} holds no {PARAMS}, which a run has from its first "
+                                    "epoch's end on: go on with "
+                                    f"flaxnets train --workdir {path} --resume")  # fmt: skip
         raise FileNotFoundError(f"{path} holds no {PARAMS}: it is not the folder of a run")
     return path / PARAMS
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 CONFIG, METRICS, STEPS = "config.json", "metrics.jsonl", "steps.jsonl"
-FILES = (CONFIG, METRICS, STEPS, "params.safetensors", "checkpoints",
-         "learning_curves.png", "confusion_matrix.png", "mistakes.png")  # fmt: skip
+PICTURES = ("learning_curves.png", "confusion_matrix.png", "mistakes.png")
+FILES = (CONFIG, METRICS, STEPS, "params.safetensors", "checkpoints", *PICTURES)
 
 
 def check(path: str | Path | None, resume: bool = False) -> None:

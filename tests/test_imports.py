@@ -34,8 +34,8 @@ MAY_IMPORT = {
     "training": {"config", "evaluation", "reports", "step", "task"},
     "checkpoint.__init__": {"checkpoint"},
     "checkpoint.parts": {"reports"},
-    "checkpoint.quiet": set(),
-    "checkpoint.saving": {"checkpoint", "reports"},
+    "checkpoint.quiet_orbax": set(),
+    "checkpoint.writing": {"checkpoint", "reports"},
     "checkpoint.restoring": {"checkpoint", "reports"},
     "module": set(),
     "plots": set(),
@@ -50,10 +50,10 @@ MAY_IMPORT = {
 }
 # The command line may import anything; parity.* but for the reference anything but that.
 FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress",
-        "commands.presets", "commands.cache", "commands.predict", "commands.summary",
+        "commands.presets", "commands.compilation_cache", "commands.predict", "commands.summary",
         "commands.convert", "commands.parity", "commands.devices", "commands.interruption",
-        "commands.flags", "commands.loss", "commands.plan", "commands.processes",
-        "commands.recorder"}  # fmt: skip
+        "commands.colour", "commands.flags", "commands.lost_process", "commands.plan",
+        "commands.processes", "commands.recorder", "commands.sources"}  # fmt: skip
 LAZY = ["torch", "tensorflow", "tensorflow_datasets", "sklearn", "orbax", "PIL", "matplotlib"]
 
 

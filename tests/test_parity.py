@@ -1,6 +1,8 @@
 """The parity levels in a small size, the report, and the command."""
 
 import dataclasses
+import os
+import re
 
 import jax
 import measured
@@ -181,11 +183,14 @@ def test_run_refuses_what_is_not_there():
 
 def test_the_command_prints_a_row_a_level_and_writes_a_page(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(trials, "mutants", lambda: mutants_of_one)
-    arguments = ["--model", "mlp", "--level", "1", "3", "--output", tmp_path / "page"]
+    monkeypatch.setattr(compare, "chosen", lambda levels: (1, 3))  # as if these were all
+    arguments = ["--model", "mlp", "--output", tmp_path / "page"]
     status, out, err = call(capsys, "parity", *arguments)
     assert (status, err) == (0, "")
     assert "every level holds (19 comparisons in" in out
     assert max(map(len, out.splitlines()[:-1])) <= 80
+    assert out.splitlines()[-3] == "trying 1 mutants"
+    assert re.fullmatch(r"1 of 1 mutants came out as they must \(\d+ s\)", out.splitlines()[-2])
     page = (tmp_path / "page/PARITY.md").read_text()
     assert "Every level holds." in page
     assert "| mlp | 3 forward, evaluation | float64 | 8 |" in page
@@ -214,12 +219,14 @@ def test_a_level_that_fails_is_named_and_the_exit_status_is_1(capsys, monkeypatc
     [(["--level", "0"], "there is no level 0: they are 1 to 11"),
      (["--level", "x"], "invalid int value: 'x'"),
      (["--model", "resnet"], "invalid choice: 'resnet'"),
-     (["--data-dir", "nowhere"], "nowhere: no such folder")],
+     (["--data-dir", "nowhere"], "nowhere: no such folder"),
+     (["--level", "3", "--output", "nowhere"], "--output writes a page of all levels")],
 )  # fmt: skip
 def test_bad_input_to_the_command_is_refused(arguments, message, capsys):
     status, out, err = call(capsys, "parity", *arguments)
     assert (status, out) == (2, "")
     assert message in err.splitlines()[-1]
+    assert not os.path.exists("nowhere")
 
 
 @pytest.mark.slow

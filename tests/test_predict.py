@@ -63,8 +63,10 @@ def test_test_images_of_fashion_mnist_are_named(fashion_run, real_data, capsys):
     assert [record["class"] for record in found[:2]] == ["Ankle boot", "Pullover"]
     assert sum(record["label"] == record["true_label"] for record in found) >= 6
     _, out, _ = call(capsys, "predict", *arguments)
-    assert out.startswith("fashion_mnist 0: Ankle boot (")
-    assert out.splitlines()[0].endswith("; true: Ankle boot")
+    first, _, _ = " ".join(out.split()).partition(" fashion_mnist 1: ")
+    assert first.startswith("fashion_mnist 0: Ankle boot (")
+    assert first.endswith("; true: Ankle boot")
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_test_images_are_given_to_the_network_as_they_are(digits_run, capsys):
@@ -92,11 +94,16 @@ def test_show_saves_what_the_network_saw(digits_run, tmp_path, capsys):
     path = tmp_path / "seen.png"
     heights = []
     for photos in (PHOTOS[:3], PHOTOS * 4, PHOTOS * 8):
-        assert call(capsys, "predict", digits_run, *photos, "--show", path)[0] == 0
+        status, out, _ = call(capsys, "predict", digits_run, *photos, "--show", path)
+        assert status == 0
         with Image.open(path) as image:
             assert min(image.size) > 500
             heights.append(image.height)
+        assert out.splitlines()[-1] == f"wrote {path}"
     assert heights[0] < heights[1] == heights[2]  # thirty at most
+    path.unlink()
+    assert len(records(capsys, digits_run, PHOTOS[0], "--show", path)) == 1  # only JSON
+    assert path.exists()
 
 
 def test_weights_of_torch_are_taken_for_mnists(digits_run, tmp_path, capsys):
@@ -121,6 +128,8 @@ def traps(digits_run, tmp_path_factory):
     root = tmp_path_factory.mktemp("traps")
     shutil.copytree(digits_run, root / "run")
     (root / "empty").mkdir()
+    (root / "begun").mkdir()
+    shutil.copy(digits_run / "config.json", root / "begun")
     (root / "empty.png").touch()
     (root / "text.png").write_text("not an image")
     (root / "cut.jpg").write_bytes(Path(PHOTOS[0]).read_bytes()[:5000])
@@ -150,14 +159,17 @@ BAD = [
     (("run", "--index", "0", "--dataset", "mnist", "--data-dir", "empty"), "holds no IDX files"),
     (("nowhere", PHOTOS[0]), "nowhere: "),
     (("empty", PHOTOS[0]), "empty holds no params.safetensors"),
+    (("begun", PHOTOS[0]), "which a run has from its first epoch's end on: go on with "
+     "flaxnets train --workdir begun --resume"),
     (("text.png", PHOTOS[0]), "the suffix must be one of .safetensors, .npz"),
     (("other.safetensors", PHOTOS[0]), "it names no model in its metadata"),
     (("cut.safetensors", PHOTOS[0]), "cut.safetensors: not a whole safetensors file"),
     (("nan.npz", PHOTOS[0]), "outputs are not finite"),
     (("run", PHOTOS[0], "--show", "seen.pdf"), "--show seen.pdf: the suffix must be .png"),
     (("run", PHOTOS[0], "--show", "nowhere/seen.png"), "there is no folder nowhere"),
-    (("run", PHOTOS[0], "--shwo", "seen.png"), "unrecognized arguments: --shwo"),
-]
+    (("run", PHOTOS[0], "--shwo", "seen.png"),
+     "unrecognized arguments: --shwo seen.png (see flaxnets predict --help)"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD)
@@ -165,10 +177,9 @@ def test_bad_input_ends_with_status_2_and_one_line(arguments, message, traps, ca
     monkeypatch.chdir(traps)
     status, out, err = call(capsys, "predict", *arguments)
     assert (status, out) == (2, "")
-    *usage, line = err.splitlines()
+    (line,) = err.splitlines()
     assert line.startswith("flaxnets predict: error: ")
     assert message in line
-    assert all(part.startswith(("usage:", " ")) for part in usage)
     assert not (traps / "seen.png").exists()
 
 

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from survival import same_run
+from test_cli import idx_folder
 from test_devices import trained_in_double
 from test_resume import rows, wait_for
 
@@ -176,6 +177,15 @@ def test_processes_that_nobody_joins_say_so(group):
         status, _, err = ends(process, 30)  # before the next one starts
         assert status == 2
         assert f"process {number} of 2: the others did not come together at localhost" in err
+
+
+@pytest.mark.slow
+def test_processes_that_resume_look_for_the_data_where_the_first_had_them(group, tmp_path):
+    data = ("--dataset", "mnist", "--data-dir", idx_folder(tmp_path / "data"))
+    begun = ("--model", "mlp", "--epochs", "2", *data)
+    for flags in (begun, ("--resume",)):
+        for process in group.train(2, *flags, "--workdir", tmp_path / "run"):
+            assert ends(process)[0] == 0
 
 
 @pytest.mark.slow

@@ -109,7 +109,8 @@ def test_fields_that_do_not_fit_are_refused(case, suffix, tmp_path):
 
 def test_what_holds_no_network_is_refused(tmp_path):
     refused(tmp_path, "holds no params.safetensors: it is not the folder of a run", OSError)
-    refused(tmp_path / "net.npz", "net.npz: no such file", OSError)
+    refused(tmp_path / "net.npz", "net.npz: there is no such file", OSError)
+    (tmp_path / "net.bin").touch()
     refused(tmp_path / "net.bin", "the suffix must be one of")
     refused(with_metadata(tmp_path / "a.npz", model="resnet"), "model 'resnet', which is none of")
     refused(with_metadata(tmp_path / "a.npz", model="cnn"), "does not fit CNN: missing conv1")

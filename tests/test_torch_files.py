@@ -192,8 +192,8 @@ def test_weights_that_are_not_finite_are_reported_with_all_other_offences():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["convert", "net.pt", "net.npz"],
-        ["convert", "net.npz", "net.pt"],
+        ["convert", "net.pt", "new.npz"],
+        ["convert", "net.npz", "net.pt", "--force"],
         ["train", "--dataset", "digits", "--save-model", "net.pt"],
     ],
 )
@@ -251,7 +251,7 @@ def test_what_cannot_be_converted_is_refused_in_one_line(tmp_path, capsys, monke
     bad["linear_relu_stack.0.bias"][0] = torch.nan
     torch.save(bad, "nan.pt")
     for arguments, message in (
-        (["nowhere.pt", "out.npz"], "nowhere.pt: no such file"),
+        (["nowhere.pt", "out.npz"], "nowhere.pt: there is no such file"),
         (["mlp.pt", "out.onnx"], "the suffix must be one of"),
         (["mlp.pt", "nowhere/out.npz"], "there is no folder nowhere"),
         (["mlp.pt", "out.npz", "--model", "cnn"], "mlp.pt holds a mlp, not a cnn"),
@@ -261,9 +261,31 @@ def test_what_cannot_be_converted_is_refused_in_one_line(tmp_path, capsys, monke
     ):
         status, out, err = call(capsys, "convert", *arguments)
         assert (status, out) == (2, "")
-        assert message in err.splitlines()[-1]
-        assert sum(not line.startswith(("usage:", " ")) for line in err.splitlines()) == 1
+        (line,) = err.splitlines()
+        assert message in line
     assert not {"out.npz", "executed"} & set(os.listdir())
+
+
+def test_a_file_that_exists_is_replaced_only_by_force(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(trained("mlp").state_dict(), "net.pt")
+    torch.save({"model": trained("mlp").state_dict(), "optimizer": {}}, "precious.pt")
+    before = (tmp_path / "precious.pt").read_bytes()
+    status, out, err = call(capsys, "convert", "net.pt", "precious.pt")
+    assert (status, out) == (2, "")
+    assert err.endswith("error: precious.pt exists already: choose another OUT, or --force\n")
+    assert (tmp_path / "precious.pt").read_bytes() == before
+    assert call(capsys, "convert", "net.pt", "precious.pt", "--force")[0] == 0
+    assert "optimizer" not in torch.load("precious.pt", weights_only=True)
+
+
+def test_of_a_whole_network_the_state_dict_is_asked_for(tmp_path, capsys):
+    torch.save(trained("mlp"), tmp_path / "whole.pt")
+    status, _, err = call(capsys, "convert", tmp_path / "whole.pt", tmp_path / "net.npz")
+    assert status == 2
+    (line,) = err.splitlines()
+    assert "(flaxnets.parity.reference.NeuralNetwork)" in line
+    assert line.endswith("of a whole network save net.state_dict(), not net")
 
 
 def test_bfloat16_is_read_as_such(tmp_path):

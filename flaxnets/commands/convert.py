@@ -8,6 +8,7 @@ examples:
 """
 
 import argparse
+from pathlib import Path
 
 from flaxnets import interop, saving
 from flaxnets.commands import bad_input, check_writable
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=MODELS,
         help="the network that it must be (default: what its parameters are those of)",
     )
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     with bad_input():
         interop.check_path(options.target)
         check_writable("OUT", options.target)
+        if Path(options.target).exists() and not options.force:
+            raise ValueError(f"{options.target} exists already: choose another OUT, or --force")
         model, variables = saving.load(options.source)
         name = saving.describe(model)["model"]
         if options.model not in (None, name):

@@ -74,12 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume",
         action="store_true",
         help="go on from the latest checkpoint of --workdir, to the bit as if there had been no "
-        "break; what is not given is as the run was begun; without a checkpoint it starts anew",
+        "break; flags that are left out keep the run's values, --data-dir among them; without a "
+        "checkpoint it starts anew",
     )
     add(
         "--save-model",
         metavar="FILE",
-        help=f"also save the parameters here at the end: {', '.join(interop.FORMATS)}",
+        help="also save the parameters here at the end, in place of what is there: "
+        f"{', '.join(interop.FORMATS)}",
     )
     add("--plot", action="store_true", help="also draw the run, as PNGs in the workdir")
     add("--dry-run", action="store_true", help="only one step and one test batch")

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxnets import data, training
-from flaxnets.commands import presets
+from flaxnets.commands import presets, sources
 from flaxnets.data import Split, Splits
 from flaxnets.models import MODELS
 from flaxnets.step import initial_state
@@ -26,6 +26,7 @@ class Plan(NamedTuple):
     splits: Splits
     config: training.Config
     settings: dict[str, Any]  # all that its result depends on, as config.json has it
+    sources: dict[str, str | None]  # where its data came from, which config.json has too
 
     @property
     def dataset(self) -> str:
@@ -59,6 +60,7 @@ def make(options: argparse.Namespace, recorded: Mapping[str, Any]) -> Plan:
         OSError: if the data cannot be read.
     """
     presets.fill(options, recorded)
+    sources.fill(options, recorded)
     _check_choices(options)
     config = training.Config(
         epochs=options.epochs,
@@ -81,7 +83,7 @@ def make(options: argparse.Namespace, recorded: Mapping[str, Any]) -> Plan:
     }
     refuse_another(recorded, settings)
     model = MODELS[options.model](dtype=PRECISIONS[options.precision])
-    return Plan(model, splits, config, settings)
+    return Plan(model, splits, config, settings, sources.absolute(options))
 
 
 def refuse_another(

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flaxnets import data, evaluation, images, interop, plots, saving
-from flaxnets.commands import bad_input, check_writable
+from flaxnets import data, evaluation, images, interop, plots, saving, workdir
+from flaxnets.commands import bad_input, check_writable, sources
 from flaxnets.preparation import Prepared, prepare, scale
 
 SHOWN = 30  # images in a picture
@@ -45,8 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=data.CLASSES,
         help="what the network was trained on (default: what is saved with it, or mnist)",
     )
-    add("--data-dir", metavar="DIR", help="for --index: the folder of the IDX files, as in train")
-    add("--tfds-dir", metavar="DIR", help="for --index: the folder of TensorFlow Datasets")
+    add(
+        "--data-dir",
+        metavar="DIR",
+        help="for --index: the folder of the IDX files, as in train (default: as the run had it)",
+    )
+    add("--tfds-dir", metavar="DIR", help="for --index: TensorFlow Datasets' (default: likewise)")
     add("--raw", action="store_true", help="only scale the images to 28 x 28, prepare nothing")
     add(
         "--show",
@@ -61,8 +65,8 @@ def run(options: argparse.Namespace) -> int:
     with bad_input():
         _check(options)
         model, variables = saving.load(options.model)
-        dataset = options.dataset or _trained_on(options.model)
-        queries = _test_images(dataset, options) if options.index else _own(dataset, options)
+        options.dataset = dataset = options.dataset or _trained_on(options.model)
+        queries = _test_images(options) if options.index else _own(dataset, options)
         probabilities = _classify(model, variables, queries)
     classes = data.CLASSES[dataset]
     if model.num_classes != len(classes):
@@ -76,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
     if options.show:
         pairs = [(query.source, query.prepared.image) for query in queries[:SHOWN]]
         plots.seen(pairs, probabilities[:SHOWN], classes).savefig(options.show, dpi=150)
+        if not options.json:
+            print(f"wrote {options.show}")
     return 0
 
 
@@ -106,7 +112,10 @@ def _own(dataset: str, options: argparse.Namespace) -> list[Query]:
     return queries
 
 
-def _test_images(dataset: str, options: argparse.Namespace) -> list[Query]:
+def _test_images(options: argparse.Namespace) -> list[Query]:
+    if options.dataset != "digits" and not (options.data_dir or options.tfds_dir):
+        sources.fill(options, workdir.read_config(saving.find(options.model).parent) or {})
+    dataset = options.dataset
     test = data.load(dataset, options.data_dir, options.tfds_dir).test
     n = len(test.labels)
     for i in options.index:
@@ -134,10 +143,17 @@ def _lines(query: Query, probabilities: np.ndarray, classes: Sequence[str]) -> s
     line += "".join(f", {classes[i]} ({100 * probabilities[i]:.1f} %)" for i in others)
     if query.true is not None:
         line += f"; true: {classes[query.true]}"
+    line = _wrapped(line)
     if query.prepared.steps:
-        line += "\n" + textwrap.fill("; ".join(query.prepared.steps), 78, initial_indent="  ",
-                                     subsequent_indent="  ")  # fmt: skip
+        line += "\n" + _wrapped("  " + "; ".join(query.prepared.steps))
     return line
+
+
+def _wrapped(line: str) -> str:
+    """In 80 columns, but for names of files that are longer."""
+    return textwrap.fill(
+        line, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _record(query: Query, probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from flaxnets import checkpoint, data, interop, plots, saving, training, workdir
 from flaxnets.commands import bad_input, check_writable, devices, plan, processes
 from flaxnets.commands.flags import add_arguments
 from flaxnets.commands.interruption import Interruption
-from flaxnets.commands.loss import together
+from flaxnets.commands.lost_process import together
 from flaxnets.commands.plan import Plan
 from flaxnets.commands.progress import Progress
 from flaxnets.commands.recorder import Recorder, Silent, read_metrics, versions
@@ -46,8 +46,9 @@ def run(options: argparse.Namespace) -> int:
             start, history = _start(task, folder, options.resume)
         if folder:
             _rewind(task, folder, start)
-            what = f"{options.model} on {options.dataset}, writing to {folder}"
-            print(f"Using {devices.describe(device)}\nTraining {what}", flush=True)
+            if not _finished(task, start):
+                what = f"Training {options.model} on {options.dataset}\nWriting to {folder}"
+                print(f"Using {devices.describe(device)}\n{what}", flush=True)
         state, signal = _train(task, folder, start, history)
         if folder and signal is None:
             _finish(options, task, folder, state, history)
@@ -104,7 +105,7 @@ def _history(task: Plan, folder: Path, start: Snapshot) -> list[Metrics]:
 def _rewind(task: Plan, folder: Path, start: Snapshot | None) -> None:
     """What the workdir has of later steps is dropped."""
     workdir.rewind(folder, int(start.state.step) if start else 0)
-    workdir.write_config(folder, task.settings)
+    workdir.write_config(folder, {**task.settings, **task.sources})
 
 
 def _restore(task: Plan, folder: Path) -> Snapshot | None:
@@ -112,12 +113,17 @@ def _restore(task: Plan, folder: Path) -> Snapshot | None:
     if found is None:
         print(f"no whole checkpoint in {folder}: starting at step 0")
         return None
-    step = int(found.state.step)
-    if step == task.steps:
+    if _finished(task, found):
         print(f"{folder} is finished: all {task.config.epochs} epochs are done")
     else:
-        print(f"going on from step {step} of {task.steps}, in epoch {found.epoch}")
+        step = int(found.state.step)
+        epoch = step // task.steps_per_epoch + 1  # of the next step: the snapshot's may be done
+        print(f"going on from step {step} of {task.steps}, in epoch {epoch}")
     return found
+
+
+def _finished(task: Plan, start: Snapshot | None) -> bool:
+    return start is not None and int(start.state.step) == task.steps
 
 
 def _check_same(task: Plan, about: dict[str, Any]) -> None:
@@ -140,7 +146,7 @@ def _train(
     """
     state = start.state if start else task.state()
     recorder = Recorder(folder, task) if folder else Silent()
-    bar = Progress(task.steps, int(state.step), silent=folder is None)
+    bar = Progress(task.steps, int(state.step), silent=folder is None or _finished(task, start))
     with Interruption() as interruption, recorder, bar:
         for chunk in training.chunks(task.model, task.splits, task.config, resume=start):
             state = chunk.state
@@ -168,6 +174,8 @@ def _finish(
         probabilities = task.model.probabilities(outputs)
         classes = data.CLASSES[task.dataset]
         plots.draw_run(folder, history, task.splits.test, probabilities, classes)
+        for name in workdir.PICTURES:
+            print(f"wrote {folder / name}")
     if options.save_model:
         saving.save(options.save_model, task.model, variables, dataset=task.dataset)
     print(f"test accuracy: {100 * history[-1].test_accuracy:.2f} %")

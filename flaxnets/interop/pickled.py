@@ -5,6 +5,7 @@ not plain data and tensors. torch is imported only here, and only when such a fi
 """
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,7 +82,7 @@ def _load(path: Path) -> Mapping[str, Any]:
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path}: not a file of tensors alone, or damaged: what else it holds is not run "
-            f"({_first_sentence(error)})"
+            f"({_foreign(error)}); of a whole network save net.state_dict(), not net"
         ) from error
     except Exception as error:  # torch has one of its own for each damage
         raise ValueError(f"{path}: not a whole file of torch ({_first_sentence(error)})") from error
@@ -96,6 +97,12 @@ def _check_sums(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             if damaged := archive.testzip():
                 raise ValueError(f"the checksum of {damaged} is wrong")
+
+
+def _foreign(error: Exception) -> str:
+    """The class or function that torch names, which stands far inside its message."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return found[1] if found else _first_sentence(error)
 
 
 def _first_sentence(error: Exception) -> str:

@@ -49,7 +49,7 @@ def few_examples() -> Setting:
     return found._replace(splits=Splits(train, test))
 
 
-def trials() -> list[Trial]:
+def trials() -> Iterator[Trial]:
     """All mutants, each through all levels that are tried."""
     small = few_examples()
-    return [attempt(mutant, small) for mutant in mutants()]
+    return (attempt(mutant, small) for mutant in mutants())
