@@ -60,8 +60,10 @@ def place(split: Any, mesh: Mesh) -> Examples:
 
     Raises:
         TypeError: if they are no arrays of numbers.
-        ValueError: if there are none or their counts differ.
+        ValueError: if it is no pair, there are none, or their counts differ.
     """
+    if not is_pair(split):
+        raise ValueError(f"a split must be (images, labels); got {in_short(split)}")
     images, labels = split
     for name, array in (("images", images), ("labels", labels)):
         dtype = array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype
@@ -74,6 +76,21 @@ def place(split: Any, mesh: Mesh) -> Examples:
     arrays = (np.asarray(images), np.asarray(labels))
     dtypes = (jax.dtypes.canonicalize_dtype(array.dtype) for array in arrays)
     return Examples(*(a.astype(d, copy=False) for a, d in zip(arrays, dtypes, strict=True)))
+
+
+def is_pair(value: Any) -> bool:
+    """Whether it is a tuple or a list of two: two images in an array are none."""
+    return isinstance(value, tuple | list) and len(value) == 2
+
+
+def in_short(value: Any) -> str:
+    """What was given, for a message: arrays by their dtypes and shapes."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, tuple | list) and len(value) <= 4:
+        return f"({', '.join(map(in_short, value))})"
+    kind = type(value).__name__
+    return f"{kind} of {len(value)}" if hasattr(value, "__len__") else kind
 
 
 def arrange(examples: Examples, order: Any, batch_size: int, mesh: Mesh) -> Batch:

@@ -17,9 +17,10 @@ class Config:
         epochs: passes over the training set.
         batch_size: examples a step.
         test_batch_size: examples a batch in evaluation; it changes no result, only memory.
-        learning_rate: Adam's, at its highest. Its other settings are torch's defaults.
+        learning_rate: Adam's, at its highest. Its other settings are the defaults of
+            ``torch.optim.Adam``.
         schedule: how the rate runs over the steps, ``"constant"`` or ``"one-cycle"``, which is
-            torch's ``OneCycleLR`` with ``cycle_momentum=False``.
+            ``torch.optim.lr_scheduler.OneCycleLR`` with ``cycle_momentum=False``.
         seed: of the initial weights, the order of the examples, and dropout; in [0, 2**32).
         log_interval: steps between two reports of progress.
 

@@ -45,6 +45,7 @@ def conv2d(
 
     Raises:
         ValueError: for an unknown implementation.
+        TypeError, ValueError: from JAX, for most arrays of other shapes.
     """
     name = implementation or ("patches" if _platform() == "cpu" else "lax")
     if name not in IMPLEMENTATIONS:

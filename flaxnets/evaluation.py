@@ -26,8 +26,21 @@ def predict(
 ) -> jax.Array:
     """The model's outputs in evaluation for any number of images, ``batch_size`` at a time.
 
-    (N, ...) images, uint8 or floating as in ``fit`` -> (N, ...) outputs. Raises ValueError if there
-    are none.
+    Args:
+        model: a linen module. If its ``__call__`` takes ``train``, that is False.
+        variables: what ``model.apply`` takes, as ``{"params": ...}``.
+        images: (N, ...) in any shape that the model takes, uint8 or floating as in ``fit``.
+        batch_size: images at a time; it changes no result, only memory.
+
+    Returns:
+        (N, ...), in the shape and dtype of the model's outputs: (N, num_classes) and floating from
+        the networks of ``flaxnets.models``.
+
+    Raises:
+        ValueError: if there are no images, or ``batch_size`` is no whole number of at least 1.
+        TypeError: if the images are no numbers.
+
+    Images and variables that do not fit the model raise what the model raises of them.
     """
     check_batch_size(batch_size)
     if len(images) == 0:
@@ -46,11 +59,24 @@ def evaluate(
 ) -> tuple[float, float]:
     """The mean loss over all examples of a split, and the fraction classified as labelled.
 
-    The accuracy is NaN where the labels are not classes: not whole numbers, or without an axis of
-    the outputs to choose along.
+    Args:
+        model: a linen module. If its ``__call__`` takes ``train``, that is False.
+        variables: what ``model.apply`` takes, as ``{"params": ...}``.
+        split: ``(images, labels)``: images (N, ...), uint8 or floating as in ``fit``; labels (N,)
+            of an integer dtype, or whatever shape (N, ...) and dtype the loss takes.
+        loss: maps outputs and labels of a batch to one loss an example, (N,). By default the
+            model's own.
+        batch_size: examples at a time; it changes memory, and the loss by rounding alone.
+
+    Returns:
+        The loss and the accuracy, two floats. The accuracy is NaN where the labels are not classes:
+        not whole numbers, or without an axis of the outputs to choose along.
 
     Raises:
-        TypeError, ValueError: for arrays, labels or a loss that do not fit together.
+        TypeError: for images or labels that are no numbers, or a loss that does not take them.
+        ValueError: for a split that is no pair, counts that differ or are 0, labels out of range,
+            a model without a loss of its own, a loss that does not give one value an example, or
+            ``batch_size`` below 1.
     """
     check_batch_size(batch_size)
     mesh, loss = find_mesh(), loss or own_loss(model)

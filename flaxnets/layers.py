@@ -31,9 +31,12 @@ class Linear(Module):
         flattened_from: the (H, W, C) of the feature maps whose flattening is the input, if it is
             one. It changes nothing here; torch flattens in the order C, H, W, and ``interop``
             permutes the weights by it, so that no activation has to be transposed.
-        dtype: the dtype of the computation. By default that of the input and the parameters
-            together, float32 at least.
-        param_dtype: the dtype that parameters are created in.
+        dtype: the dtype of the computation and of the output. By default that of the input and
+            the parameters together, float32 at least.
+        param_dtype: the dtype that parameters are created in, a floating one.
+
+    Raises:
+        ValueError: when called, if the last axis of the input is not ``in_features``.
     """
 
     in_features: int
@@ -70,6 +73,10 @@ class Conv2d(Module):
         use_bias: whether there is a bias.
         implementation: how it is computed: see ``flaxnets.convolution.conv2d``.
         dtype, param_dtype: as in ``Linear``.
+
+    Raises:
+        ValueError: when called, if the last axis of the input is not ``in_channels``, or for an
+            unknown implementation.
     """
 
     in_channels: int
@@ -102,6 +109,9 @@ class Conv2d(Module):
 class Dropout(Module):
     """``torch.nn.Dropout``: zeroes elements with probability p, scales the others by 1/(1 - p).
 
+    Called with an input (...,) of a floating dtype and ``train``, it returns the same shape and
+    dtype; without ``train`` the input as it is.
+
     The mask is True where an element is kept. It is taken from the variable collection ``masks``
     where that holds one for this layer, and drawn with the ``dropout`` key where not. To record
     what was drawn, and to replay it::
@@ -111,6 +121,11 @@ class Dropout(Module):
 
     Attributes:
         p: the probability of an element to be zeroed.
+
+    Raises:
+        ValueError: when called, if ``p`` is not in [0, 1], or a mask has another shape than the
+            input asks for.
+        flax.errors.InvalidRngError: if a mask is to be drawn and there is no ``dropout`` key.
     """
 
     p: float = 0.5
@@ -146,7 +161,13 @@ class Dropout2d(Dropout):
     """``torch.nn.Dropout2d``: drops whole channels of (N, H, W, C), with a mask (N, 1, 1, C).
 
     On a 2-D input, (N, D), it drops single elements, as torch does with a warning that this is
-    deprecated: the tutorials' CNN does it before its last layer.
+    deprecated: the tutorials' CNN does it before its last layer. Dtypes are floating, as in
+    ``Dropout``.
+
+    Attributes:
+        p: the probability of a channel to be zeroed.
+
+    Raises: as ``Dropout`` does, and ValueError in training for any other number of axes.
     """
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -157,7 +178,15 @@ class Dropout2d(Dropout):
 
 
 class MaxPool2d(Module):
-    """``torch.nn.MaxPool2d`` with windows that do not overlap: see ``max_pool2d``."""
+    """``torch.nn.MaxPool2d`` with windows that do not overlap: see ``max_pool2d``.
+
+    (N, H, W, C) -> (N, H // kernel_size, W // kernel_size, C), of the input's dtype.
+
+    Attributes:
+        kernel_size: the height and the width of the windows, and of the steps between them.
+
+    Raises: as ``max_pool2d`` does, when called.
+    """
 
     kernel_size: int
 
@@ -173,7 +202,8 @@ class Flatten(Module):
     """``torch.nn.Flatten``: (N, ...) -> (N, D).
 
     Feature maps are flattened in the order H, W, C that they lie in (torch: C, H, W). A ``Linear``
-    that follows says so by ``flattened_from``, and ``interop`` permutes its weights.
+    that follows says so by ``flattened_from``, and ``interop`` permutes its weights. Any dtype goes
+    through as it is.
     """
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -184,14 +214,23 @@ class Flatten(Module):
 
 
 class ReLU(Module):
-    """``torch.nn.ReLU``: max(x, 0), of any shape."""
+    """``torch.nn.ReLU``: max(x, 0), (...,) -> (...,) of any shape and of the input's dtype."""
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return nn.relu(x)
 
 
 class Softmax(Module):
-    """``torch.nn.Softmax``: exp(x) normalised to sum to one along the axis ``dim``."""
+    """``torch.nn.Softmax``: exp(x) normalised to sum to one along the axis ``dim``.
+
+    (...,) -> (...,) of any shape and of the input's dtype, if that is floating.
+
+    Attributes:
+        dim: the axis; the last one by default, where torch asks for one.
+
+    Raises:
+        ValueError: when called, if the input has no such axis.
+    """
 
     dim: int = -1
 
@@ -203,7 +242,15 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """``torch.nn.LogSoftmax``: the logarithm of ``Softmax``, without its overflow."""
+    """``torch.nn.LogSoftmax``: the logarithm of ``Softmax``, without its underflow.
+
+    (...,) -> (...,) of any shape and of the input's dtype, if that is floating.
+
+    Attributes:
+        dim: the axis, as in ``Softmax``.
+
+    Raises: as ``Softmax`` does.
+    """
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return nn.log_softmax(x, axis=self.dim)
@@ -212,7 +259,13 @@ class LogSoftmax(Softmax):
 class Sequential(Module):
     """``torch.nn.Sequential`` of a list of layers, called one after the other.
 
-    They are named ``0``, ``1``, ... as torch names them.
+    They are named ``0``, ``1``, ... as torch names them. Each one takes what the one before it
+    returns: the input (N, ...) is of the shape and dtype that the first takes.
+
+    Attributes:
+        layers: a tuple or a list of linen modules whose ``__call__`` needs one argument.
+
+    Raises: what its layers raise, when called.
     """
 
     layers: tuple[nn.Module, ...]
@@ -240,6 +293,16 @@ def max_pool2d(x: jax.Array, size: int) -> jax.Array:
 
     (N, H, W, C) -> (N, H // size, W // size, C). Rows and columns that fill no window are left
     out; among equal values the first in reading order gets the gradient; NaN wins. All as in torch.
+
+    Args:
+        x: (N, H, W, C), of any dtype of real numbers.
+        size: the height and the width of the windows, at least 1.
+
+    Returns:
+        (N, H // size, W // size, C), of the dtype of ``x``.
+
+    Raises:
+        ValueError: if ``x`` has not four axes.
     """
     n, height, width, channels = x.shape
     rows, columns = height // size, width // size

@@ -23,8 +23,9 @@ class CNN(Module):
 
     https://docs.pytorch.org/tutorials/recipes/recipes/defining_a_neural_network.html
 
-    Called with images and ``train`` (False: no dropout; True needs ``rngs={"dropout": key}`` or a
-    collection ``masks``), it returns log-probabilities, (N, num_classes).
+    Called with images, of a floating dtype in [0, 1] and shaped (N, 28, 28), (N, 28, 28, 1) or
+    (N, 1, 28, 28), and ``train`` (False: no dropout; True needs ``rngs={"dropout": key}`` or a
+    collection ``masks``), it returns log-probabilities, (N, num_classes), float32 at least.
 
     Attributes:
         num_classes: the number of outputs.
@@ -38,6 +39,7 @@ class CNN(Module):
     Raises:
         ValueError: if the images have another shape.
         TypeError: if they are not floating-point numbers.
+        flax.errors.InvalidRngError: in training without a key and without masks.
     """
 
     num_classes: int = 10
@@ -90,15 +92,18 @@ class MLP(Module):
 
     https://docs.pytorch.org/tutorials/beginner/basics/buildmodel_tutorial.html
 
-    Called with images, which may be flat here, (N, 784), too, it returns logits, (N, num_classes).
-    ``train`` changes nothing.
+    Called with images, of a floating dtype in [0, 1] and shaped (N, 28, 28), (N, 28, 28, 1),
+    (N, 1, 28, 28) or flat, (N, 784), it returns logits, (N, num_classes), in the dtype of the
+    computation. ``train`` changes nothing.
 
     Attributes:
         num_classes: the number of outputs.
         hidden: the outputs of each layer but the last.
         dtype, param_dtype: as in ``CNN``.
 
-    Raises: as ``CNN`` does.
+    Raises:
+        ValueError: if the images have another shape.
+        TypeError: if they are not floating-point numbers.
     """
 
     num_classes: int = 10
@@ -135,15 +140,21 @@ class MLP(Module):
 class SoftmaxMLP(Module):
     """The fully connected network of "Building a neural network using PyTorch", softmax included.
 
-    Called with images, which may be flat here, (N, 784), too, it returns probabilities,
-    (N, num_classes). ``train`` changes nothing.
+    That tutorial is a document for which no lasting address is known; as it stands there, the
+    network is ``flaxnets.parity.reference.SoftmaxNeuralNetwork``.
+
+    Called with images, of a floating dtype in [0, 1] and shaped (N, 28, 28), (N, 28, 28, 1),
+    (N, 1, 28, 28) or flat, (N, 784), it returns probabilities, (N, num_classes), float32 at least.
+    ``train`` changes nothing.
 
     Attributes:
         num_classes: the number of outputs.
         hidden: the outputs of fc1 and fc2.
         dtype, param_dtype: as in ``CNN``.
 
-    Raises: as ``CNN`` does.
+    Raises:
+        ValueError: if the images have another shape.
+        TypeError: if they are not floating-point numbers.
     """
 
     num_classes: int = 10

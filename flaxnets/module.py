@@ -7,7 +7,11 @@ import flax.linen as nn
 
 
 class Module(nn.Module):
-    """A linen module that can list its layers, and prints as its torch twin does."""
+    """A linen module that lists its layers and prints as ``torch.nn.Module`` does.
+
+    The base of one's own networks, if ``interop`` is to convert them. Lists among its fields become
+    tuples, since a linen module must be hashable.
+    """
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

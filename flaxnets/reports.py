@@ -8,7 +8,11 @@ from flaxnets.step import TrainState
 
 
 class Metrics(NamedTuple):
-    """What is known at the end of an epoch."""
+    """What is known at the end of an epoch, in Python's numbers.
+
+    Where it is, ``epoch`` and ``step``; how well it does, ``train_loss``, ``test_loss`` and
+    ``test_accuracy``; how fast it was, ``seconds`` and ``images_per_second``.
+    """
 
     epoch: int  # from 1
     step: int  # steps taken since the beginning
@@ -20,14 +24,19 @@ class Metrics(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What ``fit`` yields."""
+    """What ``fit`` yields: after an epoch its ``state``, and the ``metrics`` of it."""
 
     state: TrainState
     metrics: Metrics
 
 
 class Snapshot(NamedTuple):
-    """All that a training needs to go on from where it is, to the bit."""
+    """All that a training needs to go on from where it is, to the bit.
+
+    Arrays: ``state``, a ``TrainState``; ``keys``, (2, 2) uint32; ``order``, (N,) int32 for N
+    examples to train on. And Python's numbers: ``epoch`` and ``position``, which say where it is;
+    ``loss_sum`` and ``seconds`` of the epoch so far.
+    """
 
     state: TrainState
     keys: np.ndarray  # the data of two keys: of the order of the examples, and of dropout
@@ -39,7 +48,12 @@ class Snapshot(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What ``chunks`` yields: the steps since the one before."""
+    """What ``chunks`` yields: the steps since the one before.
+
+    ``epoch`` is the running one, ``step`` the steps since the beginning; ``train_loss`` is the mean
+    over the examples of the chunk, and ``images_per_second`` their number over the time they took.
+    ``metrics`` and ``snapshot`` are a ``Metrics``, or None within an epoch, and a ``Snapshot``.
+    """
 
     epoch: int
     step: int

@@ -16,7 +16,12 @@ from flaxnets.evaluation import Loss, Variables, apply, sum_losses
 
 
 class TrainState(NamedTuple):
-    """All that a step of training changes."""
+    """All that a step of training changes.
+
+    ``params`` are the parameters, arrays shaped as ``model.init`` gives them, float32 at least;
+    ``opt_state`` is that of ``optax.adam``, twice as many arrays of the same shapes and dtypes;
+    ``step`` is an int32 scalar.
+    """
 
     params: Any
     opt_state: optax.OptState
@@ -51,12 +56,27 @@ def train_step(
 ) -> tuple[TrainState, jax.Array]:
     """One step of Adam on the mean loss of a batch: a pure function, to be compiled by the caller.
 
+    It does what ``backward()`` and a step of ``torch.optim.Adam`` do. Nothing is checked here:
+    labels out of range, for one, make the loss NaN.
+
     Args:
+        model: a linen module. If its ``__call__`` takes ``train``, that is True.
+        loss: maps the outputs and the labels to one loss an example, (N,) of a floating dtype.
+        state: parameters and Adam's state, as the step finds them.
+        batch: images (N, ...), uint8 or floating as in ``fit``; labels (N,) of an integer dtype, or
+            what the loss takes; weights (N,) floating, 0 for what only fills up the batch.
         key: what dropout draws its masks with.
+        learning_rate: Adam's in this step.
         masks: the collection ``masks``, for dropout to take instead of drawing.
 
     Returns:
-        The state after the step, and the sum of the examples' losses before it (a scalar).
+        The state after the step, of the same shapes and dtypes, and the sum of the examples' losses
+        before it, a scalar of float32 at least.
+
+    Raises:
+        TypeError, ValueError: what the model and the loss raise of arrays that do not fit them, as
+            those of ``flaxnets.models`` do of another shape of images or of labels in floating
+            point.
     """
 
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:

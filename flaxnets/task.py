@@ -12,7 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from flaxnets.batches import Batch, Examples, arrange, find_mesh, place, replicate
+from flaxnets.batches import (
+    Batch,
+    Examples,
+    arrange,
+    find_mesh,
+    in_short,
+    is_pair,
+    place,
+    replicate,
+)
 from flaxnets.config import Config
 from flaxnets.evaluation import (
     Loss,
@@ -29,7 +38,15 @@ from flaxnets.step import TrainState, epoch_order, initial_state, run_steps
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """How many batches an epoch has, the last one perhaps not full."""
+    """How many batches an epoch has, the last one perhaps not full.
+
+    Args:
+        examples: how many there are to train on.
+        batch_size: examples a batch, at least 1.
+
+    Returns:
+        A whole number.
+    """
     return -(-examples // batch_size)
 
 
@@ -77,6 +94,11 @@ def prepare(
     resume: Snapshot | None,
 ) -> tuple[Task, Snapshot]:
     """Everything on the devices, checked and compiled."""
+    if not (is_pair(splits) and all(map(is_pair, splits))):
+        raise ValueError(
+            "splits must be ((images, labels), (images, labels)), to train on and to test on; "
+            f"got {in_short(splits)}"
+        )
     loss, mesh = loss or own_loss(model), find_mesh()
     train, test = (place(split, mesh) for split in splits)
     now = resume or _beginning(model, config, train, variables)

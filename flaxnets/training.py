@@ -45,8 +45,10 @@ def fit(
         model: a linen module that maps a batch to outputs, with no variables but parameters. If
             its ``__call__`` takes ``train``, that is True in training and False in evaluation.
         splits: ``((images, labels), (images, labels))`` to train on and to test on, as from
-            ``data.load`` or arrays of one's own. Images of uint8 are divided by 255, others are
-            taken as they are; any shape (N, ...) that the model takes.
+            ``data.load`` or arrays of one's own. Images are (N, ...) in any shape that the model
+            takes; those of uint8 are divided by 255, others, floating ones as a rule, are taken as
+            they are. Labels are (N,) of an integer dtype for the networks of ``flaxnets.models``,
+            and of any shape (N, ...) and dtype that another loss takes.
         config: epochs, batch size and so on.
         loss: maps outputs and labels of a batch to one loss an example, (N,). The networks of
             ``flaxnets.models`` have their tutorial's.
@@ -56,7 +58,9 @@ def fit(
         After each epoch its state and metrics. What was yielded stays valid.
 
     Raises:
-        ValueError: for arrays, labels or a loss that do not fit together.
+        TypeError: for images or labels that are no numbers, or a loss that does not take them.
+        ValueError: for splits of another form, arrays, labels or a loss that do not fit together,
+            or a model with other variables than parameters.
         FloatingPointError: as soon as a reported loss is not finite.
     """
     for chunk in chunks(model, splits, config, loss=loss, variables=variables):
@@ -76,7 +80,14 @@ def chunks(
     """Train as ``fit`` does, and report every ``config.log_interval`` steps of an epoch too.
 
     Args:
+        model, splits, config, loss, variables: as in ``fit``, with the same shapes and dtypes.
         resume: a snapshot of this training, to go on from. All else must be as it was.
+
+    Yields:
+        A ``Chunk`` every ``config.log_interval`` steps and at the end of an epoch, which has the
+        epoch's metrics too. What was yielded stays valid. The images are (N, ...), as ``fit`` says.
+
+    Raises: as ``fit`` does.
     """
     task, now = prepare(model, splits, config or Config(), loss, variables, resume)
     for epoch in range(max(now.epoch, 1), task.config.epochs + 1):

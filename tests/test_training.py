@@ -1,5 +1,7 @@
 """The training loop: what it learns, what it counts, what it refuses."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -300,6 +302,24 @@ def test_what_does_not_fit_together_is_refused_before_training():
     for model, split, loss, message in cases:
         with pytest.raises(ValueError, match=message):
             next(training.fit(model, (split, test), loss=loss))
+
+
+def test_splits_of_another_form_are_refused_with_what_they_are():
+    x, y = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.int32)  # two images are no pair
+    for splits, given in [
+        ((x, y), "(uint8 (2, 28, 28), int32 (2,))"),
+        ((x, y, x, y), "(uint8 (2, 28, 28), int32 (2,), uint8 (2, 28, 28), int32 (2,))"),
+        ([(x, y), x], "((uint8 (2, 28, 28), int32 (2,)), uint8 (2, 28, 28))"),
+        ({"train": (x, y), "test": (x, y)}, "dict of 2"),
+        (None, "NoneType"),
+    ]:
+        message = re.escape(
+            "((images, labels), (images, labels)), to train on and to test on; got "
+        )
+        with pytest.raises(ValueError, match=f"{message}{re.escape(given)}$"):
+            next(training.fit(flaxnets.MLP(), splits))
+    with pytest.raises(ValueError, match=r"a split must be \(images, labels\); got uint8 \(2, 28"):
+        training.evaluate(flaxnets.MLP(), {}, x)
 
 
 class _BatchNorm(nn.Module):

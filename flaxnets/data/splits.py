@@ -12,14 +12,17 @@ CLASSES = {"digits": DIGITS, "mnist": DIGITS, "fashion_mnist": FASHION}
 
 
 class Split(NamedTuple):
-    """Examples: images (N, 28, 28) uint8, labels (N,) int32 in [0, 10)."""
+    """Examples: ``images`` (N, 28, 28) uint8, ``labels`` (N,) int32 in [0, 10)."""
 
     images: np.ndarray
     labels: np.ndarray
 
 
 class Splits(NamedTuple):
-    """What a network is trained on, and what it is tested on."""
+    """Two ``Split``: ``train``, what a network is trained on, and ``test``, what it is tested on.
+
+    Images are (N, 28, 28) uint8 and labels (N,) int32 in both, of any number N each.
+    """
 
     train: Split
     test: Split

@@ -45,12 +45,14 @@ def adam_from_torch(model: nn.Module, optimizer: Mapping[str, Any]) -> optax.Opt
         optimizer: ``optimizer.state_dict()``, or what ``load_optimizer`` gives.
 
     Returns:
-        What ``optax.adam(...).init(params)`` has, with NumPy arrays of the stored dtype. Settings
-        such as the learning rate are not part of it: they are arguments of ``optax.adam``.
+        What ``optax.adam(...).init(params)`` has, with NumPy arrays of the stored dtype, shaped as
+        the parameters of ``model.init``. Settings such as the learning rate are not part of it:
+        they are arguments of ``optax.adam``.
 
     Raises:
         ValueError: for another class, settings that optax's Adam does not have, a state that does
             not fit the model.
+        TypeError: for a model that is not built from flaxnets' layers.
     """
     _check_class(optimizer["param_groups"])
     names = [leaf.name for leaf in leaves(model)]
@@ -109,13 +111,15 @@ def adam_to_torch(
         learning_rate: for the ``param_groups``, whose other settings are torch's defaults.
 
     Returns:
-        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays. To load it::
+        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays of the same dtypes, shaped
+        as torch's parameters; ``step`` is a float32 scalar. To load it::
 
             state = jax.tree.map(torch.from_numpy, adam["state"])
             optimizer.load_state_dict({**adam, "state": state})
 
     Raises:
         ValueError: if there is no Adam in it, or more than one, or it does not fit the model.
+        TypeError: for a model that is not built from flaxnets' layers.
     """
     nodes = jax.tree.leaves(opt_state, is_leaf=_is_adam)
     found = [node for node in nodes if _is_adam(node)]

@@ -24,7 +24,15 @@ def load(path: str | os.PathLike[str]) -> StateDict:
 
     Of a checkpoint it is what is called ``model_state_dict``, ``state_dict`` or ``model``. Prefixes
     that DataParallel and ``torch.compile`` put before every name are taken off. A .pt file needs
-    torch to be installed, and is read without running what it may hold besides tensors.
+    torch to be installed, and is read by ``torch.load`` with ``weights_only=True``, without running
+    what it may hold besides tensors.
+
+    Args:
+        path: the file.
+
+    Returns:
+        NumPy arrays by torch's names, in the stored dtypes and in torch's shapes: a weight of a
+        ``Linear`` is (out, in).
 
     Raises:
         ValueError: for another suffix, a file that is not what its suffix says, or holds no
@@ -38,10 +46,15 @@ def load(path: str | os.PathLike[str]) -> StateDict:
 def load_optimizer(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read an optimizer's ``state_dict`` from a .pt or .pth file.
 
-    Of a checkpoint it is the part called ``optimizer_state_dict`` or ``optimizer``.
+    It is read by ``torch.load`` with ``weights_only=True``. Of a checkpoint it is the part called
+    ``optimizer_state_dict`` or ``optimizer``.
+
+    Args:
+        path: the file.
 
     Returns:
-        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays for tensors.
+        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays for tensors, shaped as
+        they are stored and of the stored dtypes.
 
     Raises: as ``load`` does.
     """
@@ -59,9 +72,17 @@ def bare(state_dict: StateDict) -> StateDict:
 
 
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The text that ``save`` has kept with a ``state_dict``; {} if there is none.
+    """The text that ``save`` has kept with a ``state_dict``.
 
-    Raises: as ``load`` does.
+    Args:
+        path: the file, as ``load`` takes it. Its arrays are not read.
+
+    Returns:
+        Texts by their names; {} if there are none, as in every .pt and .pth file.
+
+    Raises:
+        ValueError: for another suffix, or if it cannot be made out.
+        OSError: if there is no such file, or it cannot be read.
     """
     return _existing(path).metadata(Path(path))
 
@@ -80,9 +101,11 @@ def save(
 ) -> None:
     """Write a ``state_dict`` to a .safetensors, .npz, .pt or .pth file, whole or not at all.
 
+    The last two are written by ``torch.save``.
+
     Args:
         path: the file. One that is there is replaced once the new one is complete.
-        state_dict: arrays or torch tensors by name.
+        state_dict: arrays or torch tensors by name, of any shape (...,) and any dtype of numbers.
         metadata: text to keep with them, in a .npz file as the comment of the archive. A .pt file,
             which torch reads as a ``state_dict``, has no place for it.
 
@@ -206,9 +229,14 @@ FORMATS = {
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError unless ``load`` and ``save`` know the file's suffix.
+    """Check that ``load`` and ``save`` know the suffix of a file, before there is one.
 
-    Also ImportError, if it is one of torch's and torch is not installed.
+    Args:
+        path: the file, which need not exist.
+
+    Raises:
+        ValueError: for another suffix.
+        ImportError: for a .pt or .pth file where torch is not installed.
     """
     if _is_torchs(_format(Path(path))):
         pickled.require_torch(Path(path))

@@ -42,7 +42,16 @@ class Leaf(NamedTuple):
 
 
 def leaves(model: nn.Module) -> Iterator[Leaf]:
-    """The parameters of a model made of flaxnets' layers, in torch's order.
+    """The parameters of a model made of flaxnets' layers, as they are here and in torch.
+
+    Args:
+        model: a network of ``flaxnets.models``, or one's own on ``flaxnets.layers``. It holds no
+            arrays yet, and needs none.
+
+    Yields:
+        A ``Leaf`` a parameter, in the order of ``torch.nn.Module.named_parameters``, with its name
+        and shape in torch, as (out, in), its path and shape here, as (in, out). It maps arrays of
+        any dtype from one to the other.
 
     Raises:
         TypeError: for a model that does not list its layers as those of ``flaxnets.layers`` do.
@@ -79,14 +88,16 @@ def _axes(layer: Any, suffix: str) -> tuple[int, ...]:
 
 
 def from_torch(model: nn.Module, state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """torch's ``state_dict`` -> the variables of ``model``.
+    """torch's ``state_dict`` -> the variables of ``model``: ``torch.nn.Module.load_state_dict``.
 
     Args:
         model: a network of ``flaxnets.models``, or one's own on ``flaxnets.layers``.
-        state_dict: arrays or torch tensors by torch's names.
+        state_dict: arrays or torch tensors by torch's names, of any dtype of numbers, in torch's
+            shapes: weights (out, in) or (out, in, h, w), biases (out,).
 
     Returns:
-        ``{"params": ...}`` with NumPy arrays that keep the stored dtype.
+        ``{"params": ...}`` with NumPy arrays that keep the stored dtype: kernels (in, out) or
+        (h, w, in, out), biases (out,).
 
     Raises:
         ValueError: naming every missing, unexpected and mis-shaped key, and every one with values
@@ -109,11 +120,20 @@ def from_torch(model: nn.Module, state_dict: Mapping[str, Any]) -> dict[str, Any
 def to_torch(model: nn.Module, variables: Mapping[str, Any]) -> StateDict:
     """The variables of ``model`` -> torch's ``state_dict``: the inverse of ``from_torch``.
 
+    What ``torch.nn.Module.state_dict`` gives for the twin.
+
+    Args:
+        model: a network of ``flaxnets.models``, or one's own on ``flaxnets.layers``.
+        variables: its ``{"params": ...}``: kernels (in, out) or (h, w, in, out), biases (out,).
+
     Returns:
         NumPy arrays by torch's names, in torch's order and shapes, bit for bit what went in.
         ``torch.from_numpy`` takes them as they are, but for bfloat16, which it does not know.
 
-    Raises: as ``from_torch`` does, with the paths of ``variables``.
+    Raises:
+        ValueError: naming every missing, unexpected and mis-shaped path of ``variables`` at once.
+            Values that are not finite are taken.
+        TypeError: for a model that is not built from flaxnets' layers.
     """
     expected = {"/".join(leaf.path[1:]): leaf for leaf in leaves(model)}
     params, _ = jax.tree_util.tree_flatten_with_path(variables.get("params", {}))
@@ -129,12 +149,16 @@ def to_torch(model: nn.Module, variables: Mapping[str, Any]) -> StateDict:
 def named_parameters(
     model: nn.Module, variables: Mapping[str, Any]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """What torch's ``model.named_parameters()`` gives for the twin: its names, order and shapes.
+    """What ``torch.nn.Module.named_parameters`` gives for the twin: its names, order and shapes.
+
+    Args:
+        model, variables: as ``to_torch`` takes them.
 
     Yields:
-        Pairs of a name, as ``"conv1.weight"``, and a NumPy array, a copy, in torch's layout.
+        Pairs of a name, as ``"conv1.weight"``, and a NumPy array, a copy of the same dtype, in
+        torch's layout, as (out, in, h, w).
 
-    Raises: as ``to_torch`` does.
+    Raises: as ``to_torch`` does, once the first pair is asked for.
     """
     yield from to_torch(model, variables).items()
 

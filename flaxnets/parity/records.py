@@ -12,7 +12,10 @@ from flaxnets.interop.layouts import as_numpy
 
 
 class Record(NamedTuple):
-    """One comparison."""
+    """One comparison: the ``error`` of what ``name`` says, beside its ``bound``.
+
+    It was made of the network ``model`` at a ``level`` and in a ``lane``, a precision.
+    """
 
     model: str  # "cnn"
     level: int

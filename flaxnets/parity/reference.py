@@ -12,7 +12,15 @@ import torch.nn.functional as F
 
 
 class Net(nn.Module):
-    """(N, 1, 28, 28) -> (N, 10) log-probabilities. Its twin is ``flaxnets.CNN``."""
+    """The recipe's: (N, 1, 28, 28) -> (N, 10) log-probabilities, of float32 by default.
+
+    https://docs.pytorch.org/tutorials/recipes/recipes/defining_a_neural_network.html
+
+    Its twin is ``flaxnets.CNN``.
+
+    Raises:
+        RuntimeError: when called, for images of another shape or dtype.
+    """
 
     def __init__(self):
         super().__init__()
@@ -40,7 +48,15 @@ class Net(nn.Module):
 
 
 class NeuralNetwork(nn.Module):
-    """(N, 28, 28) -> (N, 10) logits. Its twin is ``flaxnets.MLP``."""
+    """The tutorial's: (N, 28, 28) -> (N, 10) logits, of float32 by default.
+
+    https://docs.pytorch.org/tutorials/beginner/basics/buildmodel_tutorial.html
+
+    Its twin is ``flaxnets.MLP``.
+
+    Raises:
+        RuntimeError: when called, for images of another shape or dtype.
+    """
 
     def __init__(self):
         super().__init__()
@@ -60,7 +76,13 @@ class NeuralNetwork(nn.Module):
 
 
 class SoftmaxNeuralNetwork(nn.Module):
-    """(N, 784) -> (N, 10) probabilities. Its twin is ``flaxnets.SoftmaxMLP``."""
+    """The tutorial's: (N, 784) -> (N, 10) probabilities, of float32 by default.
+
+    It is from "Building a neural network using PyTorch". Its twin is ``flaxnets.SoftmaxMLP``.
+
+    Raises:
+        RuntimeError: when called, for images of another shape or dtype.
+    """
 
     def __init__(self):
         super().__init__()

@@ -19,10 +19,15 @@ from flaxnets.parity.trials import Trial
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was found, in the order of the levels. It prints as a table."""
+    """What was found, in the order of the levels. It prints as a table.
+
+    Attributes:
+        records: every comparison.
+        settings: by the network's name, what it was trained on.
+    """
 
     records: tuple[Record, ...]
-    settings: dict[str, str]  # what each network was trained on
+    settings: dict[str, str]
 
     @property
     def passed(self) -> bool:

@@ -1,0 +1,132 @@
+"""Public names are documented: what goes in, what comes out, what is raised, what is mirrored."""
+
+import dataclasses
+import inspect
+import json
+import re
+
+import pytest
+from conftest import ROOT
+
+import flaxnets
+from flaxnets import checkpoint, convolution, data, interop, layers, models, parity, training
+from flaxnets.parity import records, reference, report
+
+OTHERS = (layers.Module, convolution.conv2d, parity.run, report.Report, records.Record)
+
+
+def public():
+    """Every public function and class, by its name."""
+    found = {f"{value.__module__}.{value.__name__}": value for value in OTHERS}
+    for module in (flaxnets, training, interop, data, checkpoint):
+        found |= {f"{module.__name__}.{name}": getattr(module, name) for name in module.__all__}
+    for module in (layers, models, reference):
+        for name, value in vars(module).items():
+            if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_"):
+                found[f"{module.__name__}.{name}"] = value
+    return {n.removeprefix("flaxnets."): v for n, v in found.items()
+            if inspect.isclass(v) or inspect.isfunction(v)}  # fmt: skip
+
+
+PUBLIC = public()
+SHAPE = re.compile(r"\((N|\.\.\.|out|in|h|\d+),[^()]*\)|shaped? (as|of)|scalar")
+DTYPE = re.compile(r"\b(u?int\d+|bfloat16|float\d+|floating|dtypes?)\b")
+# Nothing of their own is raised by what only holds values, nor by these.
+NO_ERRORS = {
+    "layers.Flatten", "layers.ReLU", "module.Module", "training.steps_per_epoch",
+    "data.Split", "data.Splits", "training.Chunk", "training.Epoch", "training.Metrics",
+    "training.Snapshot", "training.TrainState", "parity.records.Record", "parity.report.Report",
+}  # fmt: skip
+# Here no arrays go in or out, or only within what has its own name and docstring.
+NO_ARRAYS = {
+    "checkpoint.Checkpoints", "interop.check_path", "interop.metadata", "module.Module",
+    "parity.records.Record", "parity.report.Report", "parity.run", "training.Chunk",
+    "training.Config", "training.Epoch", "training.Metrics", "training.steps_per_epoch",
+}  # fmt: skip
+TWINS = [n for n in PUBLIC if n.startswith(("layers.", "models.", "parity.reference."))] + [
+    "convolution.conv2d", "interop.adam_from_torch", "interop.adam_to_torch", "interop.from_torch",
+    "interop.leaves", "interop.load", "interop.load_optimizer", "interop.named_parameters",
+    "interop.save", "interop.to_torch", "module.Module", "named_parameters", "training.Config",
+    "training.train_step",
+]  # fmt: skip
+TUTORIALS = r"https://docs\.pytorch\.org/tutorials|Building a neural network using PyTorch"
+
+
+def offences(name, value, doc):
+    """What a docstring lacks."""
+    first = doc.partition("\n")[0]
+    if not re.match(r"\S.*[.:]$", first) or first.startswith(value.__name__ + "("):
+        yield "a first sentence"  # and not the signature that dataclasses and tuples get
+    for field in names(value):
+        if not re.search(rf"\b{field}\b", doc):
+            yield field
+    returns = inspect.isfunction(value) and inspect.signature(value).return_annotation is not None
+    if returns and not re.search(r"^\s+(Returns|Yields):|->", doc, re.M):
+        yield "Returns"
+    if name not in NO_ERRORS and not re.search(r"^\s+Raises:", doc, re.M):
+        yield "Raises"
+    if name not in NO_ARRAYS:
+        yield from ["a shape"] * (not SHAPE.search(doc)) + ["a dtype"] * (not DTYPE.search(doc))
+    if name in TWINS and not re.search(rf"torch\.\w+|{TUTORIALS}", doc):
+        yield "its twin"
+
+
+def names(value):
+    """The parameters of a function, and the fields of a class, its own and torch's aside."""
+    if inspect.isfunction(value):
+        return inspect.signature(value).parameters
+    if dataclasses.is_dataclass(value):
+        return {field.name for field in dataclasses.fields(value)} - {"name", "parent"}
+    if issubclass(value, tuple):
+        return value._fields
+    return [n for n in inspect.signature(value).parameters if value.__init__ is not object.__init__]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_documented(name):
+    value = PUBLIC[name]
+    assert not list(offences(name, value, value.__doc__ or ""))
+    for method, member in vars(value).items():
+        if not method.startswith("_") and (inspect.isfunction(member) or type(member) is property):
+            assert inspect.getdoc(getattr(value, method)), method
+
+
+@pytest.mark.parametrize(
+    ("lacks", "there"),
+    [
+        ("a first sentence", "One step of Adam on"),
+        ("masks", "masks"),
+        ("Returns", "Returns:"),
+        ("Raises", "Raises:"),
+        ("a shape", "scalar|shapes?|\\("),
+        ("a dtype", "dtypes?|float|int"),
+        ("its twin", "torch"),
+    ],
+)
+def test_that_test_sees_what_is_taken_out(lacks, there):
+    doc = re.sub(there, "\n", training.train_step.__doc__)
+    assert list(offences("training.train_step", training.train_step, doc)) == [lacks]
+
+
+def test_the_exceptions_are_of_names_that_there_are():
+    assert {*NO_ERRORS, *NO_ARRAYS, *TWINS} <= PUBLIC.keys()
+
+
+# As a code host shows them; those of docs/ are checked by sphinx-build -W, in .ci/run.
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_files_lead_to_files(page):
+    text = page.read_text()
+    if page.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith(("http", "attachment:")):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["CNN", "MLP", "SoftmaxMLP"])
+def test_a_network_names_the_tutorial_that_it_mirrors_and_its_shapes(name):
+    doc = getattr(models, name).__doc__
+    assert re.search(TUTORIALS, doc) and "(N, num_classes)" in doc
