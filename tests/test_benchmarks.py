@@ -38,7 +38,7 @@ def test_all_scripts_run_in_a_small_size(real_data, tmp_path):
         found = json.loads((tmp_path / f"{name}.json").read_text())
         assert found["rows"], name
         assert {"device", "jax", "torch", "date"} <= found["environment"].keys()
-    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
 # What the README says is not reached.

@@ -31,6 +31,31 @@ def test_the_readme_has_the_two_lines_that_ci_runs():
     assert "pip install -e '.[test]' && pytest" in lines
 
 
+# What runs each line: a test of this file, .ci/run, or a test of what it names.
+RUN = {
+    "python train.py": "test_the_training_commands_run",
+    "flaxnets": "test_the_other_commands_run",
+    "ssh": "test_the_commands_for_two_hosts_train_together_on_one",
+    "srun": "test_the_command_for_slurm_is_one_that_flaxnets_takes",
+    "pip install": ".ci/run",
+}
+
+
+def test_every_command_is_run_by_something():
+    lines = "".join(blocks("sh")).splitlines()
+    ci = (ROOT / ".ci/run").read_text()
+    for line in lines:
+        (by,) = {by for program, by in RUN.items() if line.startswith(program)}
+        assert by in globals() or line.partition(" && ")[0] + " &&" in ci, line
+
+
+def test_the_command_for_slurm_is_one_that_flaxnets_takes():
+    (line,) = commands("srun")
+    _, arguments = line.split("flaxnets ")
+    options = cli._parsers()[0].parse_args(arguments.split())
+    assert (options.command, options.distributed, options.coordinator) == ("train", True, None)
+
+
 def test_the_python_blocks_run_one_after_the_other(tmp_path):
     code = "\n".join(blocks("python"))
     assert code.count("training.fit") == 2
