@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 COLORS = {"cnn": "C0", "mlp": "C1", "softmax_mlp": "C2"}
 PARITY = Path(__file__).parent.parent / "PARITY.md"
-LEVELS = {"3": "outputs", "5": "in training", "7": "gradients", "8": "Adam", "9": "losses"}
+LEVELS = {"3": "outputs", "5": "in training", "7": "gradients", "8": "Adam", "9": "loss gap"}
 
 
 def main() -> None:
@@ -45,10 +45,10 @@ def errors(axes, page: str) -> None:
             of_level = [(float(row[4]), row[5]) for row in found if row[5] != "-"]
             if of_level:
                 error, bound = max(of_level)
-                axes.semilogy(place, error, "o", color=color, label=lane)
-                axes.semilogy(place, float(bound), "_", ms=16, color=color, label="bound")
-    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    axes.legend(handles.values(), handles, fontsize=7, loc="lower left", ncols=3)
+                axes.semilogy(place, error, "o", color=color, label="" if place else lane)
+                axes.semilogy(place, float(bound), "_", ms=16, color=color)
+    axes.plot([], [], "k_", ms=16, label="bound")
+    axes.legend(fontsize=7, loc="lower left", ncols=3)
     axes.set_xticks(range(len(LEVELS)), LEVELS.values(), rotation=30)
     axes.set(
         title="worst error beside PyTorch",

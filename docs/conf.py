@@ -1,4 +1,4 @@
-"""The pages: docstrings, notebooks as committed, measured results. sphinx-build -W -n docs site"""
+"""The pages: docstrings, notebooks as committed, measured results. sphinx-build -W docs site"""
 
 import os
 import shutil

@@ -1,6 +1,8 @@
 """The flags of ``train``."""
 
 import argparse
+from collections.abc import Callable
+from typing import Any
 
 from flaxnets import data, interop
 from flaxnets.commands import presets, processes
@@ -11,7 +13,14 @@ from flaxnets.schedules import SCHEDULES
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags. Those that the PyTorch MNIST example has keep its names."""
-    add = parser.add_argument
+    _add_task(parser.add_argument)
+    _add_settings(parser.add_argument)
+    _add_run(parser.add_argument)
+    processes.add_arguments(parser)
+
+
+def _add_task(add: Callable[..., Any]) -> None:
+    """What to train, on which data."""
     add("--model", choices=MODELS, help="the network (default: cnn)")
     add("--dataset", choices=data.CLASSES, help="default: digits")
     add(
@@ -26,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder of TensorFlow Datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
+
+
+def _add_settings(add: Callable[..., Any]) -> None:
+    """How to train: what the result depends on."""
     add("--epochs", type=int, metavar="N", help="default: 15 on digits, 5 on the others")
     add("--batch-size", type=int, metavar="N", help="default: 64")
     add("--test-batch-size", type=int, metavar="N", help="default: 1000")
@@ -53,12 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the weights, the order of the examples and dropout (default: 0)",
     )
-    add(
-        "--log-interval",
-        type=int,
-        metavar="N",
-        help="report every N steps (default: 100)",
-    )
+
+
+def _add_run(add: Callable[..., Any]) -> None:
+    """What a run reports and keeps, and where."""
+    add("--log-interval", type=int, metavar="N", help="report every N steps (default: 100)")
     add(
         "--device",
         metavar="NAME",
@@ -85,4 +97,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--plot", action="store_true", help="also draw the run, as PNGs in the workdir")
     add("--dry-run", action="store_true", help="only one step and one test batch")
-    processes.add_arguments(parser)

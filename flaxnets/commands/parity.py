@@ -13,6 +13,7 @@ import argparse
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from flaxnets.commands.colour import BOLD, GREEN, RED, coloured
 from flaxnets.models import MODELS
 
 if TYPE_CHECKING:
+    from flaxnets.parity.compare import Setting
     from flaxnets.parity.report import Report
     from flaxnets.parity.trials import Trial
 
@@ -51,8 +53,7 @@ def run(options: argparse.Namespace) -> int:
         if options.output and options.level:
             raise ValueError("--output writes a page of all levels: leave out --level or --output")
         try:
-            from flaxnets.parity import compare, report
-            from flaxnets.parity.subject import subject
+            from flaxnets.parity import compare
         except ImportError as error:
             raise ImportError(f"{error}: pip install 'flaxnets[parity]'") from error
         levels = compare.chosen(options.level)
@@ -61,6 +62,16 @@ def run(options: argparse.Namespace) -> int:
         }
         if options.output:
             Path(options.output).mkdir(parents=True, exist_ok=True)
+    result = _compare(settings, levels)
+    mutants_too = _write(result, Path(options.output)) if options.output else True
+    return 0 if result.passed and mutants_too else 1
+
+
+def _compare(settings: "dict[str, Setting]", levels: Sequence[int]) -> "Report":
+    """A row for each level as soon as it is measured, and the verdict."""
+    from flaxnets.parity import compare, report
+    from flaxnets.parity.subject import subject
+
     print(report.HEADER, flush=True)
     records, began = [], time.perf_counter()
     for name, setting in settings.items():
@@ -73,8 +84,7 @@ def run(options: argparse.Namespace) -> int:
     verdict = f"{'every' if result.passed else 'NOT every'} level holds"
     print(coloured(verdict, BOLD, sys.stdout), end="")
     print(f" ({len(records)} comparisons in {time.perf_counter() - began:.0f} s)", flush=True)
-    mutants_too = _write(result, Path(options.output)) if options.output else True
-    return 0 if result.passed and mutants_too else 1
+    return result
 
 
 def _with_colour(line: str) -> str:
