@@ -1,35 +1,53 @@
-"""Fixtures."""
+"""Fixtures, and what holds for every test."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
-# What tests compile has no business in the user's cache. Set before JAX is imported.
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
-
+import jax
 import pytest
+from helpers import status_of
 
-from flaxnets.cli import main
+COMPILED = tempfile.mkdtemp(prefix="compiled-")
+DATA = os.environ.get("FLAXNETS_DATA")
 
-ROOT = Path(__file__).parents[1]
+
+def pytest_configure():
+    """Programs that are the same are compiled once a test run, by whichever process comes first,
+    and kept where a user's cache is not touched."""
+    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", COMPILED)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # for processes that tests start
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def pytest_unconfigure():
+    """They are of no use to anybody else."""
+    shutil.rmtree(COMPILED, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_programs_are_kept():
+    """Else the memory of a test run grows without end; what comes again is read from the disk."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of the real MNIST and Fashion-MNIST."""
-    folder = ROOT.parent / "shared" / "data"
-    if folder.is_dir():
-        return folder
-    reason = "needs the real MNIST and Fashion-MNIST in ../shared/data"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    """The folder of the real MNIST and Fashion-MNIST, where a run was asked to test on them."""
+    if not DATA:
+        pytest.skip("needs FLAXNETS_DATA=DIR, the folder of the real mnist and fashion_mnist")
+    assert Path(DATA).is_dir(), f"FLAXNETS_DATA={DATA}: no such folder"
+    return Path(DATA).resolve()
 
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory) -> Path:
     """The folder of a run: what ``python train.py`` gives."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    assert main(["train", "--workdir", str(folder)]) == 0
+    assert status_of("train", "--workdir", folder) == 0
     return folder
 
 
@@ -38,5 +56,5 @@ def fashion_run(real_data, tmp_path_factory) -> Path:
     """The folder of a run: the MLP after one epoch of Fashion-MNIST."""
     folder = tmp_path_factory.mktemp("runs") / "fashion"
     options = ["--model", "mlp", "--dataset", "fashion_mnist", "--data-dir", str(real_data)]
-    assert main(["train", *options, "--epochs", "1", "--workdir", str(folder)]) == 0
+    assert status_of("train", *options, "--epochs", "1", "--workdir", str(folder)) == 0
     return folder

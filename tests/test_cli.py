@@ -1,128 +1,102 @@
-"""The command line through a subprocess, as a user has it."""
+"""The command line, as a user has it: a whole run in a process of its own, the rest in this one."""
 
 import gzip
 import json
 import os
 import re
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT, call, contents, idx_folder, rows, run
 
 import flaxnets
 from flaxnets import interop
 
+TRAIN = ("-m", "flaxnets", "train")
 QUICK = ("--model", "mlp", "--epochs", "2")
+PICTURES = ("learning_curves", "confusion_matrix", "mistakes")
 
 
-def start(*arguments, cwd, program=("-m", "flaxnets", "train"), within=(), **options):
-    return subprocess.Popen(
-        [*within, sys.executable, *program, *map(str, arguments)],
-        cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, **options,
-    )  # fmt: skip
-
-
-def train(*arguments, cwd, **options):
-    process = start(*arguments, cwd=cwd, **options)
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
-
-
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def idx_folder(folder, n=10, label=3, side=28):
-    folder.mkdir(parents=True)
-    for split in ("train", "t10k"):
-        images = np.array([0x803, n, side, side], ">u4").tobytes() + bytes(n * side * side)
-        labels = np.array([0x801, n], ">u4").tobytes() + bytes([label] * n)
-        (folder / f"{split}-images-idx3-ubyte").write_bytes(images)
-        (folder / f"{split}-labels-idx1-ubyte").write_bytes(labels)
-    return folder
-
-
-def test_a_run_writes_its_folder_and_ends_with_the_test_accuracy(tmp_path):
-    code, out, err = train(*QUICK, "--workdir", "run", "--save-model", "net.npz", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Where a run was started, and what it printed."""
+    cwd = tmp_path_factory.mktemp("whole")
+    more = ("--log-interval", "10", "--workdir", "run", "--save-model", "net.npz", "--plot")
+    code, out, err = run(*TRAIN, *QUICK, *more, cwd=cwd)
     assert (code, err) == (0, "")
-    lines = out.splitlines()
+    return cwd, out.splitlines()
+
+
+def test_a_run_writes_its_folder_and_ends_with_the_test_accuracy(whole):
+    cwd, lines = whole
     assert re.fullmatch(r"Using (cpu|gpu|tpu) device: .+", lines[0])
     assert max(map(len, lines)) <= 80
-    metrics = rows(tmp_path / "run/metrics.jsonl")
+    metrics = rows(cwd / "run/metrics.jsonl")
     assert [row["epoch"] for row in metrics] == [1, 2]
     assert set(metrics[0]) == {
         "epoch", "step", "train_loss", "test_loss", "test_accuracy", "seconds",
         "images_per_second",
     }  # fmt: skip
     assert lines[-1] == f"test accuracy: {100 * metrics[-1]['test_accuracy']:.2f} %"
-    assert set(rows(tmp_path / "run/steps.jsonl")[0]) == {
-        "epoch", "step", "train_loss", "images_per_second",
-    }  # fmt: skip
-    config = json.loads((tmp_path / "run/config.json").read_text())
+    config = json.loads((cwd / "run/config.json").read_text())
     assert (config["model"], config["dataset"], config["epochs"]) == ("mlp", "digits", 2)
-    saved = interop.load(tmp_path / "run/params.safetensors")
-    for name, array in interop.load(tmp_path / "net.npz").items():
+    saved = interop.load(cwd / "run/params.safetensors")
+    for name, array in interop.load(cwd / "net.npz").items():
         np.testing.assert_array_equal(array, saved[name])
 
 
-def test_saved_parameters_classify_as_the_run_says(tmp_path):
-    train(*QUICK, "--workdir", "run", cwd=tmp_path)
-    model = flaxnets.MLP()
-    variables = interop.from_torch(model, interop.load(tmp_path / "run/params.safetensors"))
-    test = flaxnets.data.load("digits").test
-    _, accuracy = flaxnets.training.evaluate(model, variables, test)
-    assert accuracy == rows(tmp_path / "run/metrics.jsonl")[-1]["test_accuracy"]
-    assert b'"model":"mlp"' in (tmp_path / "run/params.safetensors").read_bytes()[:2000]
+def test_saved_parameters_classify_as_the_run_says(whole):
+    cwd, _ = whole
+    model, variables = flaxnets.load(cwd / "run")
+    assert type(model) is flaxnets.MLP
+    _, accuracy = flaxnets.training.evaluate(model, variables, flaxnets.data.load("digits").test)
+    assert accuracy == rows(cwd / "run/metrics.jsonl")[-1]["test_accuracy"]
 
 
-def test_runs_without_a_workdir_get_a_folder_each(tmp_path):
+def test_reports_between_epochs_come_every_log_interval(whole):
+    cwd, lines = whole
+    reports = rows(cwd / "run/steps.jsonl")
+    assert set(reports[0]) == {"epoch", "step", "train_loss", "images_per_second"}
+    steps = [row["step"] for row in reports]
+    assert steps == [10, 20, 23, 33, 43, 46]
+    assert [int(line.split()[1]) for line in lines[4 : 4 + len(steps)]] == steps
+
+
+def test_plots_are_pngs_in_the_workdir(whole):
+    cwd, lines = whole
+    assert lines[-4:-1] == [f"wrote run/{name}.png" for name in PICTURES]
+    for name in PICTURES:
+        assert (cwd / f"run/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_dry_runs_without_a_workdir_get_a_folder_each_and_take_one_step(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        assert train(*QUICK, "--dry-run", cwd=tmp_path)[0] == 0
-    assert len(list((tmp_path / "runs").iterdir())) == 2
+        assert call(capsys, "train", *QUICK, "--dry-run")[0] == 0
+    folders = list((tmp_path / "runs").iterdir())
+    assert len(folders) == 2
+    for folder in folders:
+        (row,) = rows(folder / "metrics.jsonl")
+        assert (row["epoch"], row["step"]) == (1, 1)
 
 
 def test_the_three_ways_to_call_it_are_one_program(tmp_path):
-    scripts = os.path.join(os.path.dirname(sys.executable), "flaxnets")
-    outs = [
-        train(*QUICK, "--dry-run", "--workdir", i, cwd=tmp_path, program=program)[1]
-        for i, program in enumerate(
-            [("-m", "flaxnets", "train"), (str(ROOT / "train.py"),), (scripts, "train")]
-        )
-    ]
-    assert outs[0].splitlines()[-1] == outs[1].splitlines()[-1] == outs[2].splitlines()[-1]
+    script = Path(sys.executable).parent / "flaxnets"
+    code = f"import os, sys; os.execv({str(script)!r}, sys.argv)"
+    ways = [TRAIN, (ROOT / "train.py",), ("-c", code, "train")]
+    first, *others = [run(*way, "--epochs", "0", cwd=tmp_path) for way in ways]
+    assert first[0] == 2
+    assert others == [first] * 2
 
 
-def test_a_dry_run_is_one_step_and_one_test_batch(tmp_path):
-    train(*QUICK, "--dry-run", "--workdir", "run", cwd=tmp_path)
-    (row,) = rows(tmp_path / "run/metrics.jsonl")
-    assert (row["epoch"], row["step"]) == (1, 1)
-
-
-def test_reports_between_epochs_come_every_log_interval(tmp_path):
-    _, out, _ = train(*QUICK, "--log-interval", "10", "--workdir", "run", cwd=tmp_path)
-    steps = [row["step"] for row in rows(tmp_path / "run/steps.jsonl")]
-    assert steps == [10, 20, 23, 33, 43, 46]
-    assert [int(line.split()[1]) for line in out.splitlines()[4:-1]] == steps
-
-
-def test_plots_are_pngs_in_the_workdir(tmp_path):
-    status, out, _ = train(*QUICK, "--plot", "--workdir", "run", cwd=tmp_path)
-    assert status == 0
-    *_, first, second, third, accuracy = out.splitlines()
-    assert accuracy.startswith("test accuracy: ")
-    names = ("learning_curves", "confusion_matrix", "mistakes")
-    assert [first, second, third] == [f"wrote run/{name}.png" for name in names]
-    for name in names:
-        assert (tmp_path / f"run/{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_idx_files_are_trained_on(tmp_path):
+def test_idx_files_are_trained_on(tmp_path, capsys):
     folder = idx_folder(tmp_path / "data/mnist")
-    arguments = (*QUICK, "--dataset", "mnist", "--data-dir", folder.parent)
-    code, out, _ = train(*arguments, cwd=tmp_path)
+    arguments = ("--dataset", "mnist", "--data-dir", folder.parent, "--workdir", tmp_path / "run")
+    code, out, _ = call(capsys, "train", *QUICK, *arguments)
     assert code == 0
     assert out.endswith("test accuracy: 100.00 %\n")  # ten times the same image and label
 
@@ -186,14 +160,13 @@ def traps(tmp_path_factory):
     return root
 
 
-def contents(root):
-    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize(("arguments", "message"), BAD)
-def test_bad_input_ends_with_status_2_and_one_line_and_changes_nothing(arguments, message, traps):
+def test_bad_input_ends_with_status_2_and_one_line_and_changes_nothing(
+    arguments, message, traps, capsys, monkeypatch
+):
+    monkeypatch.chdir(traps)
     before = contents(traps)
-    code, out, err = train(*arguments, cwd=traps)
+    code, out, err = call(capsys, "train", *arguments)
     assert (code, out) == (2, "")
     (line,) = err.splitlines()
     assert line.startswith("flaxnets train: error: ")
@@ -201,18 +174,28 @@ def test_bad_input_ends_with_status_2_and_one_line_and_changes_nothing(arguments
     assert contents(traps) == before
 
 
-def test_a_diverging_run_says_so_in_one_line_and_fails(tmp_path):
-    code, _, err = train(*QUICK, "--lr", "1e30", cwd=tmp_path)
+def test_a_diverging_run_says_so_in_one_line_and_fails(tmp_path, capsys):
+    code, _, err = call(capsys, "train", *QUICK, "--lr", "1e30", "--workdir", tmp_path / "run")
     assert code == 1
     assert re.fullmatch(r"flaxnets train: error: the .* loss .*: try a lower .*\n", err)
 
 
+# 100 kB a file at most, as if the disk were full: the parameters take 2.7 MB
+ON_A_FULL_DISK = """
+import resource, sys
+from flaxnets import cli
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
 def test_a_full_disk_is_told_in_one_line_and_leaves_earlier_files_whole(tmp_path):
     (tmp_path / "net.npz").write_text("precious")
-    # 100 KiB a file at most, as if the disk were full: the parameters take 2.7 MB
-    full = ("bash", "-c", 'ulimit -f 100; exec "$@"', "bash")
-    arguments = (*QUICK, "--workdir", "run", "--save-model", "net.npz")
-    code, _, err = train(*arguments, cwd=tmp_path, within=full)
+    arguments = ("--workdir", "run", "--save-model", "net.npz")
+    environment = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}  # it would be full too
+    command = ("-c", ON_A_FULL_DISK, "train", *QUICK, *arguments)
+    code, _, err = run(*command, cwd=tmp_path, env=environment)
     assert code == 1
     assert re.fullmatch(r"flaxnets train: error: .*File too large.*\n", err)
     assert (tmp_path / "net.npz").read_text() == "precious"
@@ -221,8 +204,9 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_earlier_files_whole(tmp_path
     }  # fmt: skip
 
 
-def test_help_shows_every_flag_and_fits_80_columns(tmp_path):
-    code, out, _ = train("--help", cwd=tmp_path, env={**os.environ, "COLUMNS": "80"})
+def test_help_shows_every_flag_and_fits_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = call(capsys, "train", "--help")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     for flag in ("--model", "--dataset", "--data-dir", "--epochs", "--batch-size", "--lr",

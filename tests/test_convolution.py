@@ -1,13 +1,10 @@
 """The convolution by patches against XLA's own: values, gradients, under every transformation."""
 
-import os
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import run, with_our_modules
 
 from flaxnets.convolution import CHUNK, conv2d
 from flaxnets.parity.records import FLOAT64
@@ -31,8 +28,8 @@ def by_lax(images, kernel, strides=(1, 1)):
 
 
 def assert_same(function, *arguments, **tolerance):
-    """A function of a convolution, applied to both."""
-    ours, theirs = (function(convolve)(*arguments) for convolve in (by_patches, by_lax))
+    """A function of a convolution, compiled, applied to both."""
+    ours, theirs = (jax.jit(function(convolve))(*arguments) for convolve in (by_patches, by_lax))
     close = tolerance or CLOSE
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **close), ours, theirs)
 
@@ -47,7 +44,7 @@ def gradients(convolve, **options):
     return jax.value_and_grad(value, (0, 1))
 
 
-@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (2, 3)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
 @pytest.mark.parametrize("size", [(3, 3), (1, 1), (5, 2), (9, 7)])
 def test_values_and_gradients_are_those_of_xla_for_every_size_and_stride(size, strides):
     assert_same(lambda c: gradients(c, strides=strides), *arrays(size=size))
@@ -87,7 +84,6 @@ def scanned(convolve):
 
 # Of two batches (2, N, H, W, C) and two kernels (2, h, w, C, C').
 TRANSFORMATIONS = {
-    "jit": lambda c: lambda x, k: jax.jit(gradients(c))(x[0], k[0]),
     "vmap over kernels": lambda c: lambda x, k: jax.vmap(gradients(c), (None, 0))(x[0], k),
     "vmap over images": lambda c: lambda x, k: jax.vmap(gradients(c), (0, None))(x, k[0]),
     "vmap over both": lambda c: jax.vmap(gradients(c)),
@@ -134,13 +130,8 @@ print("four devices")
 
 def test_where_devices_share_the_batch_no_image_is_moved():
     flags = "--xla_force_host_platform_device_count=4"
-    result = subprocess.run(
-        [sys.executable, "-c", SHARDED],
-        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-    )
-    assert result.stdout == "four devices\n", result.stderr
+    status, out, err = run("-c", SHARDED, env=with_our_modules(XLA_FLAGS=flags))
+    assert (status, out) == (0, "four devices\n"), err
 
 
 def test_convolution_takes_patches_where_the_default_device_is_a_cpu_and_lax_elsewhere(monkeypatch):

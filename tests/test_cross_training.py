@@ -15,13 +15,13 @@ from flaxnets.parity.records import FLOAT64
 from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 from flaxnets.parity.subject import record_masks
 
-BEFORE, AFTER, BATCH, RATE = 20, 200, 32, 1e-3
+RATE = 1e-3
 
 
-def batches(n):
+def batches(n, size):
     train = data.load("digits").train
-    order = np.random.default_rng(0).permutation(n * BATCH) % len(train.labels)
-    return [(train.images[i] / 255, train.labels[i]) for i in order.reshape(n, BATCH)]
+    order = np.random.default_rng(0).permutation(n * size) % len(train.labels)
+    return [(train.images[i] / 255, train.labels[i]) for i in order.reshape(n, size)]
 
 
 def train_in_torch(name, net, optimizer, steps):
@@ -61,45 +61,46 @@ def assert_close(ours, net):
         np.testing.assert_allclose(ours[name], tensor.numpy(), atol=1e-10, rtol=0)
 
 
-CASES = [
-    pytest.param("mlp"),
-    pytest.param("softmax_mlp"),
-    pytest.param("cnn", marks=pytest.mark.slow),  # a minute
-]
+# Steps before and after, and the size of a batch. The CNN's are for its layouts and masks alone.
+CASES = [("mlp", 20, 200, 32), ("cnn", 2, 3, 4)]
 # torch's word on the tutorials' Dropout2d before fc2
 pytestmark = pytest.mark.filterwarnings("ignore:dropout2d")
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_begun_in_torch_and_ended_in_flax_it_arrives_where_torch_alone_arrives(name):
+@pytest.mark.parametrize(("name", "before", "after", "size"), CASES)
+def test_begun_in_torch_and_ended_in_flax_it_arrives_where_torch_alone_arrives(
+    name, before, after, size
+):
     torch.manual_seed(0)
     with FLOAT64():
-        steps = batches(BEFORE + AFTER)
+        steps = batches(before + after, size)
         net = REFERENCES[name]().double()
         optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
-        train_in_torch(name, net, optimizer, steps[:BEFORE])
+        train_in_torch(name, net, optimizer, steps[:before])
         model = flaxnets.MODELS[name](dtype=jnp.float64, param_dtype=jnp.float64)
         variables = interop.from_torch(model, net.state_dict())
         opt_state = interop.adam_from_torch(model, optimizer.state_dict())
 
-        masks = train_in_torch(name, net, optimizer, steps[BEFORE:])  # torch alone
-        variables, opt_state = train_in_flax(model, variables, opt_state, steps[BEFORE:], masks)
+        masks = train_in_torch(name, net, optimizer, steps[before:])  # torch alone
+        variables, opt_state = train_in_flax(model, variables, opt_state, steps[before:], masks)
         assert_close(interop.to_torch(model, variables), net)
-        assert int(opt_state[0].count) == BEFORE + AFTER
+        assert int(opt_state[0].count) == before + after
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_begun_in_flax_and_ended_in_torch_it_arrives_where_torch_alone_arrives(name):
+@pytest.mark.parametrize(("name", "before", "after", "size"), CASES)
+def test_begun_in_flax_and_ended_in_torch_it_arrives_where_torch_alone_arrives(
+    name, before, after, size
+):
     torch.manual_seed(0)
     with FLOAT64():
-        steps = batches(BEFORE + AFTER)
+        steps = batches(before + after, size)
         alone, other = REFERENCES[name]().double(), REFERENCES[name]().double()
         model = flaxnets.MODELS[name](dtype=jnp.float64, param_dtype=jnp.float64)
         variables = interop.from_torch(model, alone.state_dict())
         optimizer = torch.optim.Adam(alone.parameters(), lr=RATE)
-        masks = train_in_torch(name, alone, optimizer, steps[:BEFORE])
+        masks = train_in_torch(name, alone, optimizer, steps[:before])
         opt_state = optax.adam(RATE).init(variables["params"])
-        variables, opt_state = train_in_flax(model, variables, opt_state, steps[:BEFORE], masks)
+        variables, opt_state = train_in_flax(model, variables, opt_state, steps[:before], masks)
 
         theirs = jax.tree.map(torch.from_numpy, interop.to_torch(model, variables))
         other.load_state_dict(theirs)
@@ -107,7 +108,7 @@ def test_begun_in_flax_and_ended_in_torch_it_arrives_where_torch_alone_arrives(n
         resumed = torch.optim.Adam(other.parameters())
         resumed.load_state_dict({**adam, "state": jax.tree.map(torch.from_numpy, adam["state"])})
         state = torch.get_rng_state()
-        train_in_torch(name, alone, optimizer, steps[BEFORE:])
+        train_in_torch(name, alone, optimizer, steps[before:])
         torch.set_rng_state(state)  # the same masks again
-        train_in_torch(name, other, resumed, steps[BEFORE:])
+        train_in_torch(name, other, resumed, steps[before:])
         assert_close({k: v.numpy() for k, v in other.state_dict().items()}, alone)

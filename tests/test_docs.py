@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 import flaxnets
 from flaxnets import checkpoint, convolution, data, interop, layers, models, parity, training

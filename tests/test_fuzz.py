@@ -1,20 +1,16 @@
-"""Two thousand damaged files: each is refused in one line, or read for what it says.
+"""Files that are damaged or made to harm, and arrays that do not fit: refused in one line, or read
+for what they say.
 
-A case is a whole file with a damage drawn from a fixed seed. Nothing may hang, crash, take memory
-that a header only declares, or run code.
+The corpus here is a small part of the one of ``benchmarks/fuzzing.py``.
 """
 
 import contextlib
 import io
 import json
 import pickle
-import random
-import shutil
-import signal
 import struct
 import tarfile
 import time
-import tracemalloc
 import zipfile
 import zlib
 
@@ -22,214 +18,29 @@ import jax
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from test_cli import idx_folder
+from damages import Hangs, watched
+from fuzzing import FORMATS, REFUSED, try_checkpoints, try_format
+from helpers import HANGS
 
 import flaxnets
-from flaxnets import checkpoint, images, interop
-from flaxnets.checkpoint import parts
+from flaxnets import images, interop
 from flaxnets.data import idx
-from flaxnets.reports import Snapshot
-from flaxnets.step import initial_state
 from flaxnets.training import Config
 
-CASES = 400  # of each format but checkpoints, which take longer
-SECONDS = 20  # more than any case takes by far: it hangs
-MEMORY = 100 << 20  # bytes; the files have some kilobytes, and libraries are loaded meanwhile
-REFUSED = (ValueError, OSError)
-COUNTED = {"cases": 0}
-HUGE = [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff" * 8, b"\x00" * 4, b"\x80\x00\x00\x00"]
+MLP = flaxnets.MLP(hidden=(8, 8))
 
 
-def flip(content, chance):
-    for _ in range(chance.choice([1, 1, 1, 4, 40])):
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
+def test_a_damaged_file_is_refused_in_one_line_or_read_for_what_it_says(format, tmp_path):
+    found = try_format(format, tmp_path, 20)
+    assert found.refused
+    assert sum(found) == 20
 
 
-def cut(content, chance):
-    del content[chance.randrange(len(content)) :]
-
-
-def lengthen(content, chance):
-    content += chance.randbytes(chance.choice([1, 100, 10_000]))
-
-
-def overwrite(content, chance):
-    place = chance.randrange(len(content))
-    block = chance.choice([*HUGE, chance.randbytes(16), b"\x00" * 64])
-    content[place : place + len(block)] = block
-
-
-def at_the_head(content, chance):
-    place = chance.randrange(min(64, len(content)))
-    block = chance.choice(HUGE)
-    content[place : place + len(block)] = block
-
-
-def repeat(content, chance):
-    start = chance.randrange(len(content))
-    content[start:start] = content[start : start + chance.randrange(1, 200)]
-
-
-def other_digits(content, chance):
-    """Sizes that are written as text, as in .npy and in JSON."""
-    digits = [i for i, byte in enumerate(content[:2000]) if chr(byte).isdigit()]
-    for i in chance.sample(digits, min(len(digits), 3)):
-        content[i : i + 1] = chance.choice([b"9", b"0", b"-1", b"99999999999", b"1e9"])
-
-
-DAMAGES = [flip, cut, lengthen, overwrite, at_the_head, repeat, other_digits]
-
-
-def damaged(content, count, seed=0):
-    """That many damaged copies."""
-    chance = random.Random(seed)
-    for _ in range(count):
-        copy = bytearray(content)
-        chance.choice(DAMAGES)(copy, chance)
-        yield bytes(copy)
-
-
-@contextlib.contextmanager
-def watched(case, seconds=SECONDS):
-    """Fail on what hangs or takes memory."""
-
-    def hang(*_):
-        pytest.fail(f"{case} hangs")  # no Exception, which a reader could take for a bad file
-
-    old = signal.signal(signal.SIGALRM, hang)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    tracemalloc.start()  # Python's memory and NumPy's, also what is not touched
-    try:
-        yield
-        assert tracemalloc.get_traced_memory()[1] < MEMORY, case
-    finally:
-        tracemalloc.stop()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
-
-
-def outcomes(read, path, content, check, count=CASES):
-    """How many damaged copies are refused, and how many are read; what is read is checked."""
-    refused = 0
-    COUNTED["cases"] += count
-    for case, copy in enumerate(damaged(content, count)):
-        path.write_bytes(copy)
-        with watched(f"{path.name}, case {case}"):
-            try:
-                found = read(path)
-            except REFUSED as error:
-                assert str(path.name) in str(error) or str(path.parent) in str(error), error
-                assert "\n" not in str(error).strip()
-                refused += 1
-            else:
-                check(found)
-    return refused, count - refused
-
-
-STATE = {"fc.weight": np.arange(12, dtype=np.float32).reshape(3, 4), "fc.bias": np.ones(3)}
-
-
-def is_state_dict(found):
-    assert all(isinstance(name, str) for name in found)
-    assert all(isinstance(array, np.ndarray) and array.size < 10_000 for array in found.values())
-
-
-def is_the_state_dict(found):
-    """For formats with checksums: what is read is right, or it would not have been."""
-    assert found.keys() <= STATE.keys()
-    for name, array in found.items():
-        np.testing.assert_array_equal(array, STATE[name])
-
-
-@pytest.mark.parametrize(
-    ("suffix", "check"), [(".safetensors", is_state_dict), (".npz", is_the_state_dict)]
-)
-def test_weights_that_are_damaged(suffix, check, tmp_path):
-    path = tmp_path / f"net{suffix}"
-    interop.save(path, STATE, {"model": "mlp"})
-    refused, read = outcomes(interop.load, path, path.read_bytes(), check)
-    assert refused > CASES / 4
-    assert refused + read == CASES
-    outcomes(interop.metadata, path, path.read_bytes(), lambda found: None, count=100)
-
-
-def test_checkpoints_of_torch_that_are_damaged(tmp_path):
-    path = tmp_path / "net.pt"
-    torch.save({name: torch.tensor(array) for name, array in STATE.items()}, path)
-    assert outcomes(interop.load, path, path.read_bytes(), is_state_dict)[0] > CASES / 4
-
-
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-@pytest.mark.parametrize("kind", ["images", "labels"])
-def test_idx_files_that_are_damaged(kind, suffix, tmp_path):
-    path = next(idx_folder(tmp_path / "idx").glob(f"t10k-{kind}*"))
-    content = path.read_bytes()
-    if suffix:
-        content = zlib.compress(content, wbits=31)
-        path = path.with_name(path.name + suffix)
-
-    def check(found):
-        assert found.dtype == np.uint8
-        assert found.shape[1:] == ((28, 28) if kind == "images" else ())
-
-    outcomes(lambda path: idx.read(path, kind), path, content, check, CASES // 4)
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_pictures_that_are_damaged(suffix, tmp_path):
-    picture = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
-    path = tmp_path / f"digit.{suffix}"
-    Image.fromarray(picture).save(path)
-
-    def check(found):
-        assert found.ndim == 2
-        assert found.dtype == np.uint8
-
-    outcomes(images.read, path, path.read_bytes(), check, CASES // 2)
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """A workdir with a checkpoint, the plan's state, and the snapshot."""
-    folder = tmp_path_factory.mktemp("saved")
-    state = initial_state({"kernel": np.arange(64, dtype=np.float32).reshape(8, 8)})
-    state = jax.tree.map(np.asarray, state)
-    snapshot = Snapshot(state, np.zeros((2, 2), np.uint32), np.arange(7), 1, 2, 3.5, 4.25)
-    with checkpoint.Checkpoints(folder) as checkpoints:
-        checkpoints.save(5, snapshot, {"settings": {}}, 0.5)
-    return folder, state, snapshot
-
-
-def same_snapshot(found, expected):
-    (ours, our_facts), (theirs, their_facts) = map(parts.split, (found, expected))
-    np.testing.assert_equal(ours, theirs)
-    assert our_facts == their_facts
-
-
-def test_checkpoints_that_are_damaged(saved, tmp_path, capsys):
-    folder, state, snapshot = saved
-    files = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    aside, later = 0, snapshot._replace(position=3, loss_sum=4.5)
-    for number, file in enumerate(files):
-        if not (content := (folder / file).read_bytes()):
-            continue
-        for case, copy in enumerate(damaged(content, 12, seed=number)):
-            work = tmp_path / "work"
-            shutil.copytree(folder, work)
-            (work / file).write_bytes(copy)
-            with watched(f"{file}, case {case}"):
-                found = checkpoint.restore(work, state, lambda about: None)
-                with checkpoint.Checkpoints(work) as checkpoints:  # the run goes on
-                    checkpoints.save(6, later, {"settings": {}}, 0.25)
-            if found is None:
-                assert "is damaged, and set aside as" in capsys.readouterr().out
-                aside += 1
-            else:
-                same_snapshot(found, snapshot)
-            same_snapshot(checkpoint.restore(work, state, lambda about: None), later)
-            shutil.rmtree(work)
-    assert aside > 20
+def test_a_damaged_checkpoint_is_set_aside_and_the_run_goes_on(tmp_path):
+    found = try_checkpoints(tmp_path, 1)
+    assert found.refused
+    assert sum(found) > 8  # files
 
 
 def huge_npz(path):
@@ -350,17 +161,17 @@ BAD_SPLITS = {
 def test_arrays_that_do_not_fit_are_refused_before_training(name):
     split, message = BAD_SPLITS[name]
     with pytest.raises((ValueError, TypeError), match=message):
-        next(flaxnets.training.fit(flaxnets.MLP(), (split, GOOD), Config(epochs=1)))
+        next(flaxnets.training.fit(MLP, (split, GOOD), Config(epochs=1)))
 
 
 def test_images_that_are_not_finite_are_told():
     images = np.full((4, 28, 28), np.nan, np.float32)
     with pytest.raises(FloatingPointError, match="not finite"):
-        next(flaxnets.training.fit(flaxnets.MLP(), ((images, GOOD[1]), GOOD), Config(epochs=1)))
+        next(flaxnets.training.fit(MLP, ((images, GOOD[1]), GOOD), Config(epochs=1)))
 
 
 def test_fewer_examples_than_a_batch_make_a_batch():
-    (epoch,) = flaxnets.training.fit(flaxnets.MLP(), (GOOD, GOOD), Config(epochs=1))
+    (epoch,) = flaxnets.training.fit(MLP, (GOOD, GOOD), Config(epochs=1))
     assert epoch.metrics.step == 1
 
 
@@ -379,7 +190,7 @@ def test_a_config_takes_what_it_can_use_and_refuses_the_rest_by_name(field):
 
 
 def test_weights_of_every_wrong_kind_are_refused_together():
-    model = flaxnets.MLP()
+    model = MLP
     good = interop.to_torch(model, model.init(jax.random.key(0), GOOD[0][:1] / 255))
     names = list(good)
     bad = {**good, names[0]: good[names[0]].T[:5], "extra": np.ones(3)}
@@ -391,13 +202,7 @@ def test_weights_of_every_wrong_kind_are_refused_together():
 
 
 def test_a_reader_that_hangs_or_takes_what_is_declared_is_caught():
-    a_hang = pytest.raises(pytest.fail.Exception, match="sleeper hangs")
-    with a_hang, watched("sleeper", 0.1), contextlib.suppress(Exception):
-        time.sleep(5)
+    with pytest.raises(Hangs), watched("sleeper", 0.1), contextlib.suppress(Exception):
+        time.sleep(HANGS)
     with pytest.raises(AssertionError, match="glutton"), watched("glutton"):
         np.empty(1 << 30, np.uint8)
-
-
-def test_there_are_two_thousand_cases():
-    """Beside the checkpoints'. The last test of this file: all have run, or else -k chose some."""
-    assert COUNTED["cases"] in (0, *range(2000, 3000))

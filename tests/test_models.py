@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from helpers import SMALL_CNN, SMALL_MLP
 
 import flaxnets
 from flaxnets import interop
@@ -15,6 +16,12 @@ from flaxnets.parity.reference import LOSSES, REFERENCES
 
 NAMES = list(flaxnets.MODELS)
 KEY = jax.random.key(0)
+# as small as shows what does not depend on the sizes
+SMALL = {
+    "cnn": flaxnets.CNN(**SMALL_CNN),
+    "mlp": flaxnets.MLP(**SMALL_MLP),
+    "softmax_mlp": flaxnets.SoftmaxMLP(**SMALL_MLP),
+}
 # Relative to the largest entry of a tensor: float64, sums of up to 10^4 terms (conv1's gradient
 # more), each within eps of 2.2e-16.
 FORWARD, GRADIENT = 1e-12, 1e-11
@@ -66,22 +73,6 @@ def ours_and_torchs_gradients(name, theirs, x, labels, **apply_arguments):
     return interop.to_torch(model, gradients) | {"input": dx}, expected
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients_of_the_tutorials_loss_are_torchs(name):
-    labels = np.array([5, 0, 4, 1, 9])
-    ours, theirs = ours_and_torchs_gradients(name, reference(name).eval(), images(), labels)
-    for key in theirs:
-        assert relative_error(ours[key], theirs[key]) <= GRADIENT, key
-
-
-def test_gradients_on_real_digits_are_torchs_where_equal_pixels_tie_in_the_pool():
-    train = flaxnets.data.load("digits").train
-    x, labels = train.images[:16] / 255, train.labels[:16].astype(np.int64)
-    ours, theirs = ours_and_torchs_gradients("cnn", reference("cnn").eval(), x, labels)
-    for key in theirs:
-        assert relative_error(ours[key], theirs[key]) <= GRADIENT, key
-
-
 def test_the_cnn_trains_as_torchs_does_with_torchs_masks_replayed():
     theirs, masks = reference("cnn").train(), {}
 
@@ -122,7 +113,7 @@ def test_models_print_as_their_twins_but_for_the_class_name(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_shape_of_images_gives_the_same_outputs(name):
-    model, x = flaxnets.MODELS[name](), jnp.asarray(images(), jnp.float32)
+    model, x = SMALL[name], jnp.asarray(images(), jnp.float32)
     variables = model.init(KEY, x)
     shapes = [(5, 28, 28), (5, 28, 28, 1), (5, 1, 28, 28)] + [(5, 784)] * (name != "cnn")
     outs = [model.apply(variables, x.reshape(shape)) for shape in shapes]
@@ -134,7 +125,7 @@ def test_every_shape_of_images_gives_the_same_outputs(name):
 @pytest.mark.parametrize("shape", [(28, 28), (2, 27, 28), (2, 3, 28, 28), (2, 785), (784,)])
 def test_another_shape_is_refused_with_those_that_fit(name, shape):
     with pytest.raises(ValueError, match=re.escape("(N, 28, 28, 1)") + ".*; got "):
-        flaxnets.MODELS[name]().init(KEY, jnp.ones(shape))
+        SMALL[name].init(KEY, jnp.ones(shape))
 
 
 def test_bytes_are_refused_since_images_are_in_0_1():
@@ -142,9 +133,8 @@ def test_bytes_are_refused_since_images_are_in_0_1():
         flaxnets.CNN().init(KEY, jnp.ones((1, 28, 28), jnp.uint8))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_init_under_vmap_gives_each_seed_what_it_gives_alone(name):
-    model, x = flaxnets.MODELS[name](), jnp.ones((2, 28, 28))
+def test_init_under_vmap_gives_each_seed_what_it_gives_alone():
+    model, x = SMALL["cnn"], jnp.ones((2, 28, 28))
     keys = jax.random.split(KEY, 3)
     together = jax.vmap(model.init, (0, None))(keys, x)
     alone = model.init(keys[1], x)
@@ -155,16 +145,17 @@ def test_init_under_vmap_gives_each_seed_what_it_gives_alone(name):
 
 
 def test_per_example_gradients_and_forward_mode_work_on_the_cnn():
-    model, x = flaxnets.CNN(channels=(2, 3), hidden=4), jnp.asarray(images(3), jnp.float32)
+    model, x = SMALL["cnn"], jnp.asarray(images(3), jnp.float32)
     variables, labels = model.init(KEY, x), jnp.arange(3)
 
     def loss(variables, x, label):
         return model.loss(model.apply(variables, x[None]), label[None])[0]
 
-    gradients = jax.vmap(jax.grad(loss), (None, 0, 0))(variables, x, labels)
+    gradients = jax.jit(jax.vmap(jax.grad(loss), (None, 0, 0)))(variables, x, labels)
     assert gradients["params"]["conv1"]["kernel"].shape == (3, 3, 3, 1, 2)
     tangent = jax.tree.map(jnp.ones_like, variables)
-    _, change = jax.jvp(lambda v: loss(v, x[0], labels[0]), (variables,), (tangent,))
+    forward = jax.jit(lambda *v: jax.jvp(lambda v: loss(v, x[0], labels[0]), *v))
+    _, change = forward((variables,), (tangent,))
     slope = sum(jnp.sum(g[0]) for g in jax.tree.leaves(gradients))
     # both are sums of some 2,000 float32 terms
     np.testing.assert_allclose(change, slope, rtol=1e-4, atol=1e-5)
@@ -172,7 +163,7 @@ def test_per_example_gradients_and_forward_mode_work_on_the_cnn():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tabulate_and_capture_intermediates_show_every_named_layer(name):
-    model, x = flaxnets.MODELS[name](), jnp.ones((2, 28, 28))
+    model, x = SMALL[name], jnp.ones((2, 28, 28))
     table = nn.tabulate(model, KEY, console_kwargs={"width": 200})(x)
     variables = model.init(KEY, x)
     _, state = model.apply(variables, x, capture_intermediates=True, mutable=["intermediates"])
@@ -204,9 +195,9 @@ def test_flatten_costs_no_transpose_and_the_check_would_see_one():
 
 def test_fields_size_the_networks_and_their_dtypes():
     x = jnp.ones((2, 28, 28))
-    cnn = flaxnets.CNN(num_classes=3, channels=[4, 8], hidden=16, param_dtype=jnp.bfloat16)
+    cnn = flaxnets.CNN(num_classes=3, channels=[2, 3], hidden=8, param_dtype=jnp.bfloat16)
     variables = cnn.init(KEY, x)
-    assert variables["params"]["fc1"]["kernel"].shape == (12 * 12 * 8, 16)
+    assert variables["params"]["fc1"]["kernel"].shape == (12 * 12 * 3, 8)
     assert variables["params"]["fc1"]["kernel"].dtype == jnp.bfloat16
     assert cnn.apply(variables, x).shape == (2, 3)
     assert hash(cnn) == hash(cnn.clone())
@@ -217,7 +208,7 @@ def test_fields_size_the_networks_and_their_dtypes():
 @pytest.mark.parametrize("name", NAMES)
 def test_softmax_and_losses_are_in_single_precision_in_a_network_of_half(name):
     """As under torch's autocast. MLP returns logits, which stay as they are."""
-    model, x = flaxnets.MODELS[name](dtype=jnp.bfloat16), jnp.ones((2, 28, 28))
+    model, x = SMALL[name].clone(dtype=jnp.bfloat16), jnp.ones((2, 28, 28))
     outputs = model.apply(model.init(KEY, x), x)
     assert outputs.dtype == (jnp.bfloat16 if name == "mlp" else jnp.float32)
     assert model.loss(outputs, jnp.zeros(2, int)).dtype == jnp.float32
@@ -225,7 +216,7 @@ def test_softmax_and_losses_are_in_single_precision_in_a_network_of_half(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_probabilities_are_positive_and_sum_to_one(name):
-    model, x = flaxnets.MODELS[name](), jnp.asarray(images(), jnp.float32)
+    model, x = SMALL[name], jnp.asarray(images(), jnp.float32)
     p = model.probabilities(model.apply(model.init(KEY, x), x))
     assert (p > 0).all()
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)  # ten float32 terms

@@ -6,7 +6,7 @@ That they still run is seen by ``notebooks/run.py --check`` in .ci/run.
 import json
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 

@@ -5,11 +5,10 @@ import os
 import re
 
 import jax
-import measured
 import numpy as np
 import pytest
 import torch
-from test_predict import call
+from helpers import call, level_records
 
 import flaxnets
 from flaxnets import data, interop, parity
@@ -20,7 +19,6 @@ from flaxnets.parity.levels import (
     forward,
     gradients,
     outcome,
-    structure,
     trajectory,
 )
 from flaxnets.parity.records import FLOAT32, FLOAT64, TF32, Record, relative_error
@@ -28,7 +26,7 @@ from flaxnets.parity.subject import Pair, examples, record_masks, subject
 from flaxnets.step import run_steps
 
 NAMES = list(flaxnets.MODELS)
-SMALL = measured.SMALL
+SMALL = trials.few_examples()
 
 
 def assert_all_pass(records):
@@ -36,24 +34,23 @@ def assert_all_pass(records):
     assert not [record for record in records if not record.passed]
 
 
-# of the others the slow test of all levels has these too
-@pytest.mark.parametrize("name", ["mlp"])
-def test_levels_1_to_9_and_11_hold(name):
-    for level in [*range(1, 10), 11]:
-        assert_all_pass(measured.records(name, level))
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", [9, 11])  # of 1 to 8 test_parity_page says it
+def test_levels_that_train_hold(name, level):
+    assert_all_pass(level_records(name, level))
 
 
 def test_every_layer_and_parameter_is_compared_in_both_lanes():
-    cnn = subject("cnn")
     layers = ["conv1", "conv2", "dropout1", "fc1", "dropout2", "fc2", "output"]
-    for check in (forward.evaluation, forward.training):
-        found = [(r.lane, r.name) for r in check(cnn, 4)]
+    for level in (3, 5):
+        found = [(r.lane, r.name) for r in level_records("cnn", level)]
         assert [name for lane, name in found if lane == "float64"] == layers
         assert [name for lane, name in found if lane == "float32"] == layers
-    names = {r.name for r in gradients.gradients(cnn, 4)}
-    assert names == {"images", *(leaf.name for leaf in interop.leaves(cnn.model))}
-    assert len({r.name for r in dropout.dropout(cnn)}) == 13  # six facts of two layers, and steps
-    assert len(list(structure.structure(cnn))) == 3
+    names = {r.name for r in level_records("cnn", 7)}
+    assert names == {"images", *(leaf.name for leaf in interop.leaves(flaxnets.CNN()))}
+    facts = {r.name for r in level_records("cnn", 6)}
+    assert len(facts) == 13  # six facts of two layers, and steps
+    assert len(level_records("cnn", 1)) == 3
 
 
 def parameter(mutant):
@@ -227,14 +224,6 @@ def test_bad_input_to_the_command_is_refused(arguments, message, capsys):
     assert (status, out) == (2, "")
     assert message in err.splitlines()[-1]
     assert not os.path.exists("nowhere")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_all_levels_hold_on_the_digits(name):
-    result = parity.run(name)
-    assert result.passed, str(result)
-    assert {record.level for record in result.records} == {*range(1, 12)}
 
 
 def test_no_level_leaves_64_bit_numbers_switched_on():

@@ -7,25 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import PHOTOS, call, declared_png
 from PIL import Image
-from test_images import declared
 
 import flaxnets
 from flaxnets import data, interop
-from flaxnets.cli import main
-
-PHOTOS = [str(ROOT / f"tests/photos/{digit}.jpg") for digit in range(10)]
-
-
-def call(capsys, *arguments):
-    """The exit status, and what was printed."""
-    capsys.readouterr()
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        status = error.code
-    return status, *capsys.readouterr()
 
 
 def records(capsys, *arguments):
@@ -133,7 +119,7 @@ def traps(digits_run, tmp_path_factory):
     (root / "empty.png").touch()
     (root / "text.png").write_text("not an image")
     (root / "cut.jpg").write_bytes(Path(PHOTOS[0]).read_bytes()[:5000])
-    (root / "huge.png").write_bytes(declared(30_000, 30_000))
+    (root / "huge.png").write_bytes(declared_png(30_000, 30_000))
     Image.new("L", (50, 50), 255).save(root / "blank.png")
     interop.save(root / "other.safetensors", {"weight": np.ones(3)})
     model, variables = flaxnets.load(digits_run)

@@ -3,12 +3,10 @@
 import re
 import shlex
 import socket
-import subprocess
-import sys
 
 import pytest
 import torch
-from conftest import ROOT
+from helpers import HANGS, PHOTOS, ROOT, call, run, start, status_of
 
 from flaxnets import cli
 from flaxnets.parity.reference import REFERENCES
@@ -59,40 +57,43 @@ def test_the_command_for_slurm_is_one_that_flaxnets_takes():
 def test_the_python_blocks_run_one_after_the_other(tmp_path):
     code = "\n".join(blocks("python"))
     assert code.count("training.fit") == 2
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    assert "(conv1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1))" in result.stdout
-    assert "Layer: conv1.weight | Size: (32, 1, 3, 3)" in result.stdout
+    status, out, err = run("-W", "error", "-c", code, cwd=tmp_path)
+    assert status == 0, err
+    assert "(conv1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1))" in out
+    assert "Layer: conv1.weight | Size: (32, 1, 3, 3)" in out
+
+
+def test_the_program_of_the_training_commands_is_flaxnets_train(tmp_path):
+    status, out, _ = run(ROOT / "train.py", "--model", "mlp", "--dry-run", cwd=tmp_path)
+    assert status == 0
+    assert out.splitlines()[-1].startswith("test accuracy: ")
 
 
 @pytest.mark.parametrize("command", commands("python train.py"))
-def test_the_training_commands_run(command, real_data, tmp_path):
-    _, _, *arguments = shlex.split(command.replace("DIR", str(real_data)))
-    result = subprocess.run(
-        [sys.executable, ROOT / "train.py", *arguments, "--dry-run"],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].startswith("test accuracy: ")
+def test_the_training_commands_run(command, request, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if "DIR" in command:
+        command = command.replace("DIR", str(request.getfixturevalue("real_data")))
+    _, _, *arguments = shlex.split(command)
+    status, out, err = call(capsys, "train", *arguments, "--dry-run")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1].startswith("test accuracy: ")
 
 
 @pytest.mark.parametrize("command", commands("flaxnets"))
-def test_the_other_commands_run(command, digits_run, tmp_path):
+def test_the_other_commands_run(command, digits_run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/cnn").symlink_to(digits_run)
-    (tmp_path / "photo.jpg").symlink_to(ROOT / "tests/photos/3.jpg")
+    (tmp_path / "photo.jpg").symlink_to(PHOTOS[3])
     torch.save({"model": REFERENCES["mlp"]().state_dict()}, tmp_path / "checkpoint.pt")
     if "--resume" in command:
-        assert cli.main(["train", "--model", "mlp", "--workdir", str(tmp_path / "runs/mlp")]) == 0
+        assert status_of("train", "--model", "mlp", "--dry-run", "--workdir", "runs/mlp") == 0
     _, *arguments = shlex.split(command)
-    result = subprocess.run(
-        [sys.executable, "-m", "flaxnets", *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert (result.returncode, result.stderr) == (0, "")
+    status, out, err = call(capsys, *arguments)
+    assert (status, err) == (0, "")
     if "photo.jpg" in command:
-        assert result.stdout.startswith("photo.jpg: 3 (")
+        assert out.startswith("photo.jpg: 3 (")
         assert (tmp_path / "seen.png").exists()
 
 
@@ -103,19 +104,15 @@ def test_the_commands_for_two_hosts_train_together_on_one(tmp_path):
     lines = [line.strip(" &").replace("a:7788", address) for line in commands("ssh")]
     assert len(lines) == 2
     both = [
-        subprocess.Popen([sys.executable, "-m", *line.split()[2:], "--dry-run", "--model", "mlp"],
-                         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        start("-m", *line.split()[2:], "--dry-run", "--model", "mlp", cwd=tmp_path)
         for line in lines
-    ]  # fmt: skip
-    (out, err), other = [process.communicate(timeout=120) for process in both]
+    ]
+    (out, err), other = [process.communicate(timeout=HANGS) for process in both]
     assert (err, other[1]) == ("", "")
     assert "Using 2 cpu devices of 2 processes" in out
     assert "test accuracy: " in out
 
 
-def test_the_limits_of_the_exit_statuses_are_as_told(tmp_path):
-    result = subprocess.run(
-        [sys.executable, ROOT / "train.py", "--epochs", "0"], cwd=tmp_path, capture_output=True
-    )
-    assert result.returncode == 2
+def test_bad_input_gives_the_exit_status_that_is_told(tmp_path):
+    assert run(ROOT / "train.py", "--epochs", "0", cwd=tmp_path)[0] == 2
     assert not list(tmp_path.iterdir())

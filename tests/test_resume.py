@@ -1,19 +1,18 @@
 """Runs that are interrupted, killed or damaged, and go on."""
 
-import json
+import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import jax
 import numpy as np
 import pytest
+from helpers import HANGS, call, contents, idx_folder, rows, run, start, status_of, wait_for
 from survival import same_run, survive
 
 import flaxnets
-from flaxnets import checkpoint, cli, interop
+from flaxnets import checkpoint, interop
 from flaxnets.checkpoint import LATEST
 from flaxnets.commands import processes
 from flaxnets.step import initial_state
@@ -22,20 +21,16 @@ from flaxnets.step import initial_state
 FLAGS = ("--model", "mlp", "--epochs", "3", "--log-interval", "5")
 
 
-def call(capsys, folder, *more):
+def train(capsys, folder, *more):
     """The exit status and both outputs of ``flaxnets train``."""
-    try:
-        status = cli.main(["train", *FLAGS, "--workdir", str(folder), *more])
-    except SystemExit as error:
-        status = error.code
-    return status, *capsys.readouterr()
+    return call(capsys, "train", *FLAGS, "--workdir", folder, *more)
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
     """The folder of the run that nothing interrupts."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    assert cli.main(["train", *FLAGS, "--workdir", str(folder)]) == 0
+    assert status_of("train", *FLAGS, "--workdir", folder) == 0
     return folder
 
 
@@ -46,7 +41,7 @@ def interrupted(monkeypatch, capsys, folder, chunks, number=signal.SIGTERM):
         patch.setattr(
             processes, "first_signal", lambda _: number if next(asked) == chunks else None
         )
-        return call(capsys, folder)
+        return train(capsys, folder)
 
 
 def steps(folder):
@@ -63,7 +58,7 @@ def test_an_interrupted_run_ends_where_the_whole_one_does_to_the_bit(
     assert (status, err) == (143, "")
     assert f"interrupted after step {step} of 69, which is saved" in out
     assert steps(tmp_path)[-1] == step
-    status, out, err = call(capsys, tmp_path, "--resume")
+    status, out, err = train(capsys, tmp_path, "--resume")
     assert (status, err) == (0, "")
     assert f"going on from step {step} of 69, in epoch {step // 23 + 1}\n" in out
     same_run(tmp_path, whole)
@@ -75,8 +70,8 @@ def test_a_run_can_be_interrupted_again_and_again(tmp_path, monkeypatch, capsys,
         asked = iter((None, signal.SIGINT))
         with monkeypatch.context() as patch:
             patch.setattr(processes, "first_signal", lambda _, asked=asked: next(asked))
-            assert call(capsys, tmp_path, "--resume")[0] == 130
-    assert call(capsys, tmp_path, "--resume")[0] == 0
+            assert train(capsys, tmp_path, "--resume")[0] == 130
+    assert train(capsys, tmp_path, "--resume")[0] == 0
     same_run(tmp_path, whole)
 
 
@@ -88,22 +83,18 @@ def test_the_latest_and_the_best_checkpoints_are_kept(whole):
     assert len(kept) <= LATEST + 1
 
 
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def test_rows_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path, monkeypatch, capsys, whole):
     interrupted(monkeypatch, capsys, tmp_path, 6)
     for name in ("steps.jsonl", "metrics.jsonl"):
         with (tmp_path / name).open("a") as file:
             file.write('{"epoch": 2, "step": 33, "train_loss": 1.0}\n{"epoch": 2, "st')
-    assert call(capsys, tmp_path, "--resume")[0] == 0
+    assert train(capsys, tmp_path, "--resume")[0] == 0
     same_run(tmp_path, whole)
 
 
 def test_a_finished_run_says_so_and_changes_nothing(tmp_path, capsys, whole):
     shutil.copytree(whole, tmp_path / "run")
-    status, out, _ = call(capsys, tmp_path / "run", "--resume")
+    status, out, _ = train(capsys, tmp_path / "run", "--resume")
     assert status == 0
     told, accuracy = out.splitlines()
     assert "is finished: all 3 epochs are done" in told
@@ -118,7 +109,7 @@ def test_without_a_checkpoint_it_starts_at_step_0_and_says_so(folder, tmp_path, 
     if folder == "killed early":
         for name in ("config.json", "steps.jsonl"):
             shutil.copy(whole / name, tmp_path / folder)
-    status, out, _ = call(capsys, tmp_path / folder, "--resume")
+    status, out, _ = train(capsys, tmp_path / folder, "--resume")
     assert status == 0
     assert f"no whole checkpoint in {tmp_path / folder}: starting at step 0" in out
     same_run(tmp_path / folder, whole)
@@ -128,7 +119,7 @@ def test_another_configuration_is_refused_naming_what_differs(tmp_path, capsys, 
     shutil.copytree(whole, tmp_path / "run")
     before = contents(tmp_path / "run")
     flags = ("--resume", "--epochs", "4", "--lr", "0.01", "--seed", "3")
-    status, _, err = call(capsys, tmp_path / "run", *flags)
+    status, _, err = train(capsys, tmp_path / "run", *flags)
     assert status == 2
     line = err.splitlines()[-1]
     assert "the run was begun with epochs 3, not 4; learning_rate 0.001, not 0.01; " in line
@@ -138,21 +129,21 @@ def test_another_configuration_is_refused_naming_what_differs(tmp_path, capsys, 
 
 def test_other_data_are_another_configuration(tmp_path, capsys, whole):
     shutil.copytree(whole, tmp_path / "run")
-    status, _, err = call(capsys, tmp_path / "run", "--resume", "--dry-run")
+    status, _, err = train(capsys, tmp_path / "run", "--resume", "--dry-run")
     assert status == 2
     assert "data_crc32" in err
 
 
 def test_what_is_not_given_is_as_the_run_was_begun(tmp_path, monkeypatch, capsys, whole):
     interrupted(monkeypatch, capsys, tmp_path, 3)
-    assert cli.main(["train", "--resume", "--workdir", str(tmp_path)]) == 0
+    assert status_of("train", "--resume", "--workdir", tmp_path) == 0
     same_run(tmp_path, whole)
 
 
 def test_without_its_config_a_run_is_still_not_mistaken_for_another(tmp_path, capsys, whole):
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run/config.json").unlink()
-    status, _, err = call(capsys, tmp_path / "run", "--resume", "--seed", "5")
+    status, _, err = train(capsys, tmp_path / "run", "--resume", "--seed", "5")
     assert status == 2
     assert "begun with seed 0, not 5" in err
     assert steps(tmp_path / "run") == steps(whole)
@@ -166,21 +157,9 @@ CONFIGS = ["", "{", "[]", "[" * 10_000, '{"epochs": "many"}', '{"dataset": []}',
 def test_a_damaged_config_is_told_in_one_line(text, tmp_path, capsys, whole):
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run/config.json").write_text(text)
-    status = cli_status(["train", "--resume", "--workdir", str(tmp_path / "run")])
-    out, err = capsys.readouterr()
+    status, out, err = call(capsys, "train", "--resume", "--workdir", tmp_path / "run")
     assert status == 2, out
     assert "Traceback" not in err
-
-
-def cli_status(arguments):
-    try:
-        return cli.main(arguments)
-    except SystemExit as error:
-        return error.code
-
-
-def contents(folder):
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "lock"}
 
 
 def files_of_a_checkpoint(folder):
@@ -206,7 +185,7 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_the_one_before_used(
     latest = tmp_path / "run/checkpoints/69"
     file = max(files_of_a_checkpoint(latest), key=lambda path: path.stat().st_size)
     file.write_bytes(DAMAGES[damage](file.read_bytes()))
-    status, out, err = call(capsys, tmp_path / "run", "--resume")
+    status, out, err = train(capsys, tmp_path / "run", "--resume")
     assert (status, err) == (0, "")
     aside = tmp_path / "run/damaged/69"
     assert f"{latest} is damaged, and set aside as {aside}" in out
@@ -219,7 +198,7 @@ def test_where_all_are_damaged_it_starts_at_step_0(tmp_path, capsys, whole):
     shutil.copytree(whole, tmp_path / "run")
     for path in (tmp_path / "run/checkpoints").iterdir():
         shutil.rmtree(path / "arrays")
-    status, out, _ = call(capsys, tmp_path / "run", "--resume")
+    status, out, _ = train(capsys, tmp_path / "run", "--resume")
     assert status == 0
     assert "starting at step 0" in out
     same_run(tmp_path / "run", whole)
@@ -230,7 +209,7 @@ def test_rows_that_are_missing_are_told_and_nothing_is_touched(tmp_path, capsys,
     path = tmp_path / "run/metrics.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
     before = contents(tmp_path / "run")
-    status, _, err = call(capsys, tmp_path / "run", "--resume")
+    status, _, err = train(capsys, tmp_path / "run", "--resume")
     assert status == 2
     assert "has not a row for each of the 3 epochs" in err.splitlines()[-1]
     assert contents(tmp_path / "run") == before
@@ -246,29 +225,22 @@ def test_what_other_versions_have_saved_is_refused_and_not_called_damaged(tmp_pa
 
 
 def test_resume_needs_a_workdir(capsys):
-    assert cli_status(["train", "--resume"]) == 2
-    assert "--workdir" in capsys.readouterr().err.splitlines()[-1]
+    status, _, err = call(capsys, "train", "--resume")
+    assert status == 2
+    assert "--workdir" in err.splitlines()[-1]
 
 
-def start(folder, *arguments, **options):
-    command = [sys.executable, "-m", "flaxnets", "train", "--workdir", str(folder), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            stdin=subprocess.DEVNULL, text=True, **options)  # fmt: skip
-
-
-def wait_for(path, process):
-    deadline = time.time() + 120
-    while not path.exists() and process.poll() is None and time.time() < deadline:
-        time.sleep(0.02)
-    assert path.exists()
+def begun(folder, *arguments):
+    """A process that trains."""
+    return start("-m", "flaxnets", "train", "--workdir", folder, *arguments)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_saved_and_with_its_status(number, tmp_path):
-    process = start(tmp_path, "--model", "mlp", "--epochs", "1000")
+    process = begun(tmp_path, "--model", "mlp", "--epochs", "1000")
     wait_for(tmp_path / "metrics.jsonl", process)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=HANGS)
     assert (process.returncode, err) == (128 + number, "")
     last = out.splitlines()[-1]
     step = int(last.split()[3])
@@ -277,33 +249,35 @@ def test_a_signal_ends_the_run_saved_and_with_its_status(number, tmp_path):
 
 
 def test_a_second_ctrl_c_leaves_at_once_though_a_chunk_is_running(tmp_path):
-    flags = ("--epochs", "1000", "--batch-size", "1", "--log-interval", "100000")
-    process = start(tmp_path, *flags)
-    wait_for(tmp_path / "metrics.jsonl", process)
-    time.sleep(0.5)  # in the second epoch, which is one chunk of seconds
+    data = ("--dataset", "mnist", "--data-dir", idx_folder(tmp_path / "data", n=4000))
+    flags = ("--model", "mlp", "--epochs", "1000", "--batch-size", "1", "--log-interval", "100000")
+    process = begun(tmp_path / "run", *data, *flags)
+    wait_for(tmp_path / "run/metrics.jsonl", process)
+    time.sleep(0.2)  # in the second epoch, which is one chunk of seconds
     process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert "interrupted after step" not in out  # as it says at the chunk's end
 
 
-def test_a_workdir_in_use_is_refused_until_its_process_is_dead(tmp_path):
-    first = start(tmp_path, "--model", "mlp", "--epochs", "10000")
-    wait_for(tmp_path / "metrics.jsonl", first)
-    for more in ((), ("--resume",)):
-        second = start(tmp_path, "--model", "mlp", "--epochs", "10000", *more)
-        _, err = second.communicate(timeout=60)
-        assert second.returncode == 2
-        if more:
-            assert f"{tmp_path} is in use by another run, process {first.pid}" in err
+def test_a_workdir_in_use_is_refused_until_its_process_is_dead(tmp_path, monkeypatch, capsys):
+    flags = ("--model", "mlp", "--epochs", "10000")
+    first = begun(tmp_path, *flags)
+    wait_for(tmp_path / "checkpoints/46", first)
+    first.send_signal(signal.SIGSTOP)  # it lives, and takes no time from the others
+    assert call(capsys, "train", *flags, "--workdir", tmp_path)[0] == 2
+    resume = ("train", *flags, "--workdir", tmp_path, "--resume")
+    status, _, err = call(capsys, *resume)
+    assert status == 2
+    assert f"{tmp_path} is in use by another run, process {first.pid}" in err
     first.kill()
     first.communicate()
-    third = start(tmp_path, "--model", "mlp", "--epochs", "10000", "--resume")
-    assert "going on from step" in third.stdout.readline()
-    third.kill()
-    third.communicate()
+    monkeypatch.setattr(processes, "first_signal", lambda _: signal.SIGTERM)
+    status, out, _ = call(capsys, *resume)
+    assert status == 143
+    assert "going on from step" in out
 
 
 # The disk is full from the first checkpoint on: no file may have more than 100 kB
@@ -321,29 +295,29 @@ def full(self, *arguments):
 Checkpoints.save = full
 sys.exit(cli.main(sys.argv[1:]))
 """
+UNCACHED = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}  # that disk would be full too
 
 
 def test_a_full_disk_leaves_the_checkpoints_before_it_whole(tmp_path, monkeypatch, capsys, whole):
     interrupted(monkeypatch, capsys, tmp_path, 11)  # in the last epoch
     before = steps(tmp_path)
-    command = [sys.executable, "-c", ON_A_FULL_DISK, "train", "--resume", "--workdir", tmp_path]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 1
+    command = ("-c", ON_A_FULL_DISK, "train", "--resume", "--workdir", tmp_path)
+    status, _, err = run(*command, env=UNCACHED)
+    assert status == 1
     reason = "cannot write a checkpoint, those before are whole: File too large"
-    assert result.stderr == f"flaxnets train: error: {reason}\n"
+    assert err == f"flaxnets train: error: {reason}\n"
     assert steps(tmp_path) == before
-    assert call(capsys, tmp_path, "--resume")[0] == 0
+    assert train(capsys, tmp_path, "--resume")[0] == 0
     same_run(tmp_path, whole)
 
 
 def test_what_cannot_be_saved_is_not_called_saved(tmp_path):
-    command = [sys.executable, "-c", ON_A_FULL_DISK, "train", "--workdir", tmp_path]
-    flags = ["--model", "mlp", "--epochs", "1000", "--batch-size", "1"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([*command, *flags], **pipes)
+    flags = ("--model", "mlp", "--epochs", "1000", "--batch-size", "1")
+    command = ("-c", ON_A_FULL_DISK, "train", "--workdir", tmp_path, *flags)
+    process = start(*command, env=UNCACHED)
     wait_for(tmp_path / "steps.jsonl", process)  # in the first epoch
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=HANGS)
     assert process.returncode == 1
     assert "is saved" not in out
     assert err.startswith("flaxnets train: error: cannot write a checkpoint")
@@ -351,8 +325,8 @@ def test_what_cannot_be_saved_is_not_called_saved(tmp_path):
 
 @pytest.mark.slow
 def test_killed_at_random_moments_every_run_resumes_and_ends_as_the_whole_one(tmp_path):
-    """The short form of ``python tests/survival.py --kills 100``."""
-    assert survive(tmp_path, kills=4, seed=0).kills == 4
+    """The short form of ``python benchmarks/survival.py``."""
+    assert survive(tmp_path, kills=2, seed=0).kills == 2
 
 
 def test_flaxnets_loads_what_an_interrupted_run_has(tmp_path, monkeypatch, capsys):

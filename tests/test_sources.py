@@ -5,11 +5,11 @@ import json
 import signal
 
 import pytest
-from test_cli import idx_folder
-from test_resume import FLAGS, cli_status
+from helpers import call, idx_folder, status_of
 
-from flaxnets import cli
 from flaxnets.commands import processes, sources
+
+FLAGS = ("--model", "mlp", "--epochs", "3")
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def begun_on_idx_files(tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(processes, "first_signal", lambda _: signal.SIGINT)
         flags = ("--dataset", "mnist", "--data-dir", "data")
-        assert cli.main(["train", *FLAGS, *flags, "--workdir", "run"]) == 130
+        assert status_of("train", *FLAGS, *flags, "--workdir", "run") == 130
     capsys.readouterr()
     return tmp_path / "run"
 
@@ -30,8 +30,8 @@ def test_a_run_remembers_where_its_data_came_from(begun_on_idx_files, monkeypatc
     config = json.loads((run / "config.json").read_text())
     assert (config["data_dir"], config["tfds_dir"]) == (str(data), None)
     monkeypatch.chdir("/")
-    assert cli.main(["predict", str(run), "--index", "9"]) == 0
-    assert cli.main(["train", "--workdir", str(run), "--resume"]) == 0
+    assert status_of("predict", run, "--index", "9") == 0
+    assert status_of("train", "--workdir", run, "--resume") == 0
     assert "going on from step 1 of 3, in epoch 2" in capsys.readouterr().out
     assert json.loads((run / "config.json").read_text()) == config
 
@@ -39,24 +39,27 @@ def test_a_run_remembers_where_its_data_came_from(begun_on_idx_files, monkeypatc
 def test_data_that_have_moved_are_told_and_can_be_given_anew(begun_on_idx_files, capsys):
     run, old = begun_on_idx_files, begun_on_idx_files.parent / "data"
     new = old.rename(old.with_name("new"))
-    resume = ["train", "--workdir", str(run), "--resume"]
-    for command in (resume, ["predict", str(run), "--index", "9"]):
-        assert cli_status(command) == 2
-        (line,) = capsys.readouterr().err.splitlines()
+    resume = ("train", "--workdir", run, "--resume")
+    for command in (resume, ("predict", run, "--index", "9")):
+        status, _, err = call(capsys, *command)
+        assert status == 2
+        (line,) = err.splitlines()
         assert f"the run had its data from {old}, which is no folder here: give --data" in line
-    assert cli_status([*resume, "--dataset", "digits"]) == 2
-    assert "begun with dataset mnist, not digits" in capsys.readouterr().err
-    assert cli.main([*resume, "--data-dir", "new"]) == 0
+    status, _, err = call(capsys, *resume, "--dataset", "digits")
+    assert status == 2
+    assert "begun with dataset mnist, not digits" in err
+    assert status_of(*resume, "--data-dir", "new") == 0
     assert json.loads((run / "config.json").read_text())["data_dir"] == str(new)
 
 
 def test_predict_reads_the_config_only_for_what_it_does_not_know(begun_on_idx_files, capsys):
     run, data = begun_on_idx_files, begun_on_idx_files.parent / "data"
-    assert cli.main(["predict", str(run / "params.safetensors"), "--index", "9"]) == 0
+    assert status_of("predict", run / "params.safetensors", "--index", "9") == 0
     (run / "config.json").write_text("{")
-    assert cli.main(["predict", str(run), "--index", "9", "--data-dir", str(data)]) == 0
-    assert cli_status(["predict", str(run), "--index", "9"]) == 2
-    assert "config.json is damaged" in capsys.readouterr().err
+    assert status_of("predict", run, "--index", "9", "--data-dir", data) == 0
+    status, _, err = call(capsys, "predict", run, "--index", "9")
+    assert status == 2
+    assert "config.json is damaged" in err
 
 
 @pytest.mark.parametrize("recorded", [{}, {"data_dir": None}, {"data_dir": 5, "tfds_dir": []}])

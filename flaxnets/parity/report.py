@@ -64,11 +64,12 @@ def line(group: Sequence[Record]) -> str:
     """A row of the table, the worst of the group; of a failure what it was, below."""
     model, level, name, lane, error, _ = record = worst(group)
     title = f"{level:2} {LEVELS[level].title}"
-    row = f"{model:11}  {title:22}  {lane:8}  {len(group):8}  {error:8.1e}  {_limit(record):>7}"
+    row = f"{model:11}  {title:22}  {lane:8}  {len(group):8}  {error:8.1e}  {limit(record):>7}"
     return f"{row}  pass" if record.passed else f"{row}  FAIL\n  {name}"
 
 
-def _limit(record: Record) -> str:
+def limit(record: Record) -> str:
+    """A bound, as it is printed."""
     return "-" if record.bound == math.inf else f"{record.bound:.1e}"
 
 
@@ -135,7 +136,7 @@ def cells(group: Sequence[Record]) -> tuple[str, ...]:
     record = worst(group)
     level = f"{record.level} {LEVELS[record.level].title}"
     verdict = "pass" if record.passed else "**fail**"
-    figures = str(len(group)), f"{record.error:.1e}", _limit(record)
+    figures = str(len(group)), f"{record.error:.1e}", limit(record)
     return record.model, level, record.lane, *figures, verdict, record.name
 
 

@@ -59,6 +59,7 @@ class Pair:
         self.net = REFERENCES[subject.name]().to(self.dtype).eval()
         self.model = subject.model.clone(dtype=lane.dtype, param_dtype=lane.dtype)
         self.variables = jax.tree.map(jax.numpy.asarray, self.convert(self.net.state_dict()))
+        self.apply = jax.jit(self.model.apply, static_argnames="train")
 
     def convert(self, state_dict: Any) -> Any:
         """torch's names and layouts -> the model's variables, by the subject's way."""
@@ -141,15 +142,20 @@ def torch_layers(net: torch.nn.Module, x: torch.Tensor) -> dict[str, np.ndarray]
 
 
 def flax_layers(model: nn.Module, variables: Any, x: Any, **options: Any) -> dict[str, np.ndarray]:
-    """The same of the Flax side."""
-    found: dict[str, Any] = {}
+    """The same of the Flax side, compiled as training and prediction are."""
 
-    def keep(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        out = call(*args, **kwargs)
-        if context.method_name == "__call__" and context.module.path:
-            found[".".join(context.module.path)] = out
-        return out
+    @jax.jit
+    def run(variables: Any, x: Any) -> dict[str, jax.Array]:
+        found: dict[str, Any] = {}
 
-    with nn.intercept_methods(keep):
-        found["output"] = model.apply(variables, x, **options)
-    return {name: np.asarray(value) for name, value in found.items()}
+        def keep(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+            out = call(*args, **kwargs)
+            if context.method_name == "__call__" and context.module.path:
+                found[".".join(context.module.path)] = out
+            return out
+
+        with nn.intercept_methods(keep):
+            found["output"] = model.apply(variables, x, **options)
+        return found
+
+    return {name: np.asarray(value) for name, value in run(variables, x).items()}

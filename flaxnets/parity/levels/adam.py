@@ -100,11 +100,11 @@ def _carried_over(subject: Subject, lane: Any, steps: int = 5) -> Iterator[Recor
     torch_steps(optimizer, draws[:steps])
     state = interop.adam_from_torch(pair.model, optimizer.state_dict())
     params = pair.convert(pair.net.state_dict())["params"]
-    flax = subject.adam(RATE)
+    update = jax.jit(subject.adam(RATE).update)
     names = [name for name, _ in pair.net.named_parameters()]
     for draw in draws[steps:]:
         gradient = pair.convert(dict(zip(names, draw, strict=True)))["params"]
-        updates, state = flax.update(gradient, state)
+        updates, state = update(gradient, state)
         params = optax.apply_updates(params, updates)
     before = {name: p.detach().clone() for name, p in pair.net.named_parameters()}
     middle = interop.adam_from_torch(pair.model, optimizer.state_dict())

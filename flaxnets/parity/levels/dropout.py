@@ -1,6 +1,7 @@
 """Level 6: the dropout masks that the Flax side draws for itself."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flax.linen as nn
@@ -22,14 +23,16 @@ SURE = -np.log10(1e-6)  # how unlikely a count must be to be called wrong
 def dropout(subject: Subject, n: int = 256) -> Iterator[Record]:
     """Level 6. What a layer does is seen by giving it ones: it returns its mask, scaled."""
     images = jnp.asarray(examples(n)[0], jnp.float32)
-    variables = subject.model.init(jax.random.key(0), images[:1])
+    variables = jax.jit(subject.model.init)(jax.random.key(0), images[:1])
     yield _steps(subject, variables)
-    drawn = [_drawn(subject, variables, images, True, seed) for seed in (1, 2)]
-    kept = _drawn(subject, variables, images, False, 1)
+    drawing = _drawing(subject.model)
+    masks = [drawing(variables, images, True, seed) for seed in (1, 2)]
+    masks += [drawing(variables, images, False, 1)]
     modules = REFERENCES[subject.name]().named_modules()
     for name, layer in modules:
         if isinstance(layer, torch.nn.Dropout2d):
-            for what, error, bound in _layer(layer.p, *(d.get(name) for d in (*drawn, kept))):
+            of_layer = (None if name not in d else np.asarray(d[name]) for d in masks)
+            for what, error, bound in _layer(layer.p, *of_layer):
                 yield Record(subject.name, 6, f"{name}: {what}", "float32", error, bound)
 
 
@@ -77,18 +80,21 @@ def _surprise(events: np.ndarray, probability: float) -> float:
     return surprise(binomtest(int(events.sum()), events.size, probability).pvalue)
 
 
-def _drawn(subject: Subject, variables: Any, images: Any, train: bool, seed: int) -> dict[str, Any]:
-    found: dict[str, np.ndarray] = {}
+def _drawing(model: nn.Module) -> Callable[..., dict[str, jax.Array]]:
+    """A function that gives each dropout layer's mask, scaled, in a call of the network."""
 
-    def ones(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        name = ".".join(context.module.path)
-        if context.method_name != "__call__" or not name.startswith("dropout"):
+    @functools.partial(jax.jit, static_argnames="train")
+    def drawn(variables: Any, images: Any, train: bool, seed: int) -> dict[str, jax.Array]:
+        found: dict[str, jax.Array] = {}
+
+        def ones(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+            name = ".".join(context.module.path)
+            if context.method_name == "__call__" and name.startswith("dropout"):
+                found[name] = call(jnp.ones_like(args[0]), *args[1:], **kwargs)
             return call(*args, **kwargs)
-        out = call(*args, **kwargs)
-        found[name] = np.asarray(call(jnp.ones_like(args[0]), *args[1:], **kwargs))
-        return out
 
-    with nn.intercept_methods(ones):
-        rngs = {"dropout": jax.random.key(seed)}
-        subject.model.apply(variables, images, train=train, rngs=rngs)
-    return found
+        with nn.intercept_methods(ones):
+            model.apply(variables, images, train=train, rngs={"dropout": jax.random.key(seed)})
+        return found
+
+    return drawn

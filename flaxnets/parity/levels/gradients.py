@@ -26,14 +26,13 @@ def gradients(subject: Subject, n: int = 32) -> Iterator[Record]:
             images, labels = examples(n)
             theirs, x_theirs, masks = _torch_gradients(pair, images, labels)
 
-            def objective(
-                params: Any, x: Any, pair: Pair = pair, masks: Any = masks, labels: Any = labels
-            ) -> Any:
-                variables = {**params, "masks": masks}
-                return pair.subject.loss(pair.model.apply(variables, x, train=True), labels).mean()
+            def objective(params: Any, x: Any, masks: Any, labels: Any, pair: Pair = pair) -> Any:
+                outputs = pair.apply({**params, "masks": masks}, x, train=True)
+                return pair.subject.loss(outputs, labels).mean()
 
             x = jnp.asarray(images, lane.dtype)
-            ours, x_ours = jax.grad(objective, (0, 1))(pair.variables, x)
+            gradient = jax.jit(jax.grad(objective, (0, 1)))
+            ours, x_ours = gradient(pair.variables, x, masks, labels)
             bound = gradient_bound(pair, n)
             yield Record(
                 subject.name, 7, "images", lane.name, relative_error(x_ours, x_theirs), bound

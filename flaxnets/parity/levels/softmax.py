@@ -73,7 +73,7 @@ def _outputs(pair: Pair, logits: np.ndarray) -> jax.Array:
         state = {key: torch.zeros_like(value) for key, value in pair.net.state_dict().items()}
     state[list(state)[-1]] = torch.tensor(logits, dtype=pair.dtype)
     variables = pair.convert(state)
-    return pair.model.apply(variables, jnp.zeros((4, 28, 28), pair.lane.dtype))
+    return pair.apply(variables, jnp.zeros((4, 28, 28), pair.lane.dtype))
 
 
 def _torch_outputs(pair: Pair, logits: np.ndarray) -> torch.Tensor:

@@ -22,7 +22,7 @@ def structure(subject: Subject) -> Iterator[Record]:
     net = REFERENCES[subject.name]()
     theirs = [(name, tuple(tensor.shape)) for name, tensor in net.named_parameters()]
     ours = [(leaf.name, leaf.shape) for leaf in interop.leaves(subject.model)]
-    count = sum(leaf.size for leaf in jax.tree.leaves(_initialise(subject, 0)))
+    count = sum(leaf.size for leaf in jax.tree.leaves(_draws(subject, 1)))
     printed = repr(subject.model).replace(type(subject.model).__name__, type(net).__name__, 1)
     for name, same in {
         "names, order and shapes": ours == theirs,
@@ -38,8 +38,7 @@ def initialisation(subject: Subject, seeds: int = 10) -> Iterator[Record]:
     The error of a test is -log10 of its p value. With m tests, the smallest p of true hypotheses
     is below 0.001 / m in one case of a thousand (Bonferroni).
     """
-    draws = [_initialise(subject, seed) for seed in range(seeds)]
-    ours = [interop.to_torch(subject.model, {"params": draw}) for draw in draws]
+    ours = [interop.to_torch(subject.model, draw) for draw in _draws(subject, seeds)]
     torch.manual_seed(0)
     theirs = [REFERENCES[subject.name]().state_dict() for _ in range(seeds)]
     bound = -np.log10(0.001 / len(theirs[0]))
@@ -54,9 +53,10 @@ def initialisation(subject: Subject, seeds: int = 10) -> Iterator[Record]:
         yield Record(subject.name, 2, f"{name}: -log10 p", "float32", surprise(p), bound)
 
 
-def _initialise(subject: Subject, seed: int) -> Any:
-    images = jnp.zeros((1, 28, 28))
-    return subject.model.init(jax.random.key(seed), images)["params"]
+def _draws(subject: Subject, seeds: int) -> list[Any]:
+    """The variables of so many seeds."""
+    init = jax.jit(subject.model.init)
+    return [init(jax.random.key(seed), jnp.zeros((1, 28, 28))) for seed in range(seeds)]
 
 
 def _limit(state_dict: Any, name: str) -> float:

@@ -1,6 +1,6 @@
 """Does a run survive SIGKILL at any moment?
 
-    python tests/survival.py --kills 100
+    python benchmarks/survival.py --kills 100
 
 Starts a run that writes a checkpoint many times a second, kills it at a random moment, resumes it,
 and so on; whenever a run has come to its end, compares it, to the bit, with one that nothing has
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import environment
 import numpy as np
 from safetensors.numpy import load_file
 
@@ -93,12 +94,14 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", default=environment.RESULTS / "survival.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         counts = survive(Path(folder), options.kills, options.seed)
     print(f"{counts.kills} kills, {counts.writing} of them while a checkpoint was being written or "
           f"deleted; {counts.damaged} checkpoints were set aside; no run was lost")  # fmt: skip
     assert counts.writing or options.kills < 20, "no kill has met a checkpoint being written"
+    environment.save(options.output, [counts._asdict()])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""What several test files use: where things lie, calls of the program, data, runs."""
+
+import functools
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flaxnets import data, interop, training
+from flaxnets.cli import main
+
+ROOT = Path(__file__).parents[1]
+PHOTOS = [str(ROOT / f"tests/photos/{digit}.jpg") for digit in range(10)]
+HANGS = 600  # seconds that no call takes, on the slowest machine: it hangs
+
+
+def status_of(*arguments):
+    """The exit status of ``flaxnets``, in this process."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        return error.code
+
+
+def call(capsys, *arguments):
+    """The exit status, and what was printed."""
+    capsys.readouterr()
+    status = status_of(*arguments)
+    return status, *capsys.readouterr()
+
+
+def start(*arguments, **options):
+    """A Python process, whose outputs are text."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.Popen(command, text=True, **pipes, **options)
+
+
+def run(*arguments, **options):
+    """The exit status and the outputs of a Python process."""
+    process = start(*arguments, **options)
+    out, err = process.communicate(timeout=HANGS)
+    return process.returncode, out, err
+
+
+def with_our_modules(**more):
+    """An environment in which a process finds this file and what pytest finds."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+
+
+def wait_for(path, process):
+    """Until the process has written the file."""
+    deadline = time.monotonic() + HANGS
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert path.exists()
+
+
+def rows(path):
+    """Of a .jsonl file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def contents(folder):
+    """Of all files of a folder, but for a run's lock."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "lock"}
+
+
+def digits(n_train=100, n_test=37):
+    """The first of the digits."""
+    train, test = data.load("digits")
+    return data.Splits(
+        data.Split(train.images[:n_train], train.labels[:n_train]),
+        data.Split(test.images[:n_test], test.labels[:n_test]),
+    )
+
+
+@functools.cache
+def level_records(name, level):
+    """What a level of parity finds of a network, on few examples; once for all who look at it."""
+    from flaxnets.parity import compare, trials
+    from flaxnets.parity.subject import subject
+
+    (found,) = compare.compare(subject(name), trials.few_examples(), [level])
+    return found
+
+
+SMALL_CNN = {"channels": (2, 3), "hidden": 8}
+SMALL_MLP = {"hidden": (8, 8)}
+
+
+def trained_in_double(network, **fields):
+    """A network's parameters after an epoch in float64: ten batches of 30, and one of 20."""
+    with jax.enable_x64(True):
+        model = network(dtype=jnp.float64, param_dtype=jnp.float64, **fields)
+        (epoch,) = training.fit(model, digits(320), training.Config(epochs=1, batch_size=30))
+        return interop.to_torch(model, epoch.state.variables)
+
+
+def idx_folder(folder, n=10, label=3, side=28):
+    """MNIST's four files, of ``n`` black images."""
+    folder.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        images = np.array([0x803, n, side, side], ">u4").tobytes() + bytes(n * side * side)
+        labels = np.array([0x801, n], ">u4").tobytes() + bytes([label] * n)
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(images)
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+def declared_png(width, height, depth=8):
+    """A PNG file of less than 100 bytes that declares a size."""
+    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    pixels = _chunk(b"IDAT", zlib.compress(bytes(30)))
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + pixels
+
+
+def _chunk(kind, content):
+    body = kind + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
