@@ -19,6 +19,21 @@ import jax.numpy as jnp
 from flaxnets.convolution import conv2d
 from flaxnets.module import Module
 
+__all__ = [
+    "Conv2d",
+    "Dropout",
+    "Dropout2d",
+    "Flatten",
+    "Linear",
+    "LogSoftmax",
+    "MaxPool2d",
+    "Module",
+    "ReLU",
+    "Sequential",
+    "Softmax",
+    "max_pool2d",
+]
+
 Dtype = Any
 
 
