@@ -6,6 +6,7 @@ what was added weighs nothing.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -54,7 +55,7 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(from_each, tree)
 
 
-def place(split: Any, mesh: Mesh) -> Examples:
+def place(split: Sequence[Any], mesh: Mesh) -> Examples:
     """Images and labels where ``arrange`` takes them from: on every device, or, where there are
     several processes, in each one's own memory.
 
@@ -93,7 +94,9 @@ def in_short(value: Any) -> str:
     return f"{kind} of {len(value)}" if hasattr(value, "__len__") else kind
 
 
-def arrange(examples: Examples, order: Any, batch_size: int, mesh: Mesh) -> Batch:
+def arrange(
+    examples: Examples, order: np.ndarray | jax.Array, batch_size: int, mesh: Mesh
+) -> Batch:
     """All batches of an epoch: (batches, rows, ...) arrays, spread along the rows.
 
     Args:

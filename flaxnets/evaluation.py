@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import flax.linen as nn
@@ -17,7 +17,7 @@ import numpy as np
 
 from flaxnets.batches import Batch, Examples, arrange, find_mesh, place, replicate
 
-Variables = dict[str, Any]
+Variables = Mapping[str, Any]
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -53,7 +53,7 @@ def predict(
 def evaluate(
     model: nn.Module,
     variables: Variables,
-    split: Any,
+    split: Sequence[Any],
     loss: Loss | None = None,
     batch_size: int = 1000,
 ) -> tuple[float, float]:

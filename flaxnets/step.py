@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from flaxnets.batches import Batch
-from flaxnets.evaluation import Loss, Variables, apply, sum_losses
+from flaxnets.evaluation import Loss, apply, sum_losses
 
 
 class TrainState(NamedTuple):
@@ -28,7 +28,7 @@ class TrainState(NamedTuple):
     step: jax.Array  # int32 scalar: the steps taken so far
 
     @property
-    def variables(self) -> Variables:
+    def variables(self) -> dict[str, Any]:
         """What ``model.apply`` takes."""
         return {"params": self.params}
 

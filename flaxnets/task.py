@@ -3,7 +3,7 @@
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -73,7 +73,7 @@ class Task(NamedTuple):
         """Of an epoch."""
         return steps_per_epoch(self.examples[0], self.size)
 
-    def batches(self, order: Any) -> Batch:
+    def batches(self, order: np.ndarray | jax.Array) -> Batch:
         """Those of an epoch."""
         return arrange(self.train, order, self.size, self.mesh)
 
@@ -87,7 +87,7 @@ class Task(NamedTuple):
 
 def prepare(
     model: nn.Module,
-    splits: Any,
+    splits: Sequence[Sequence[Any]],
     config: Config,
     loss: Loss | None,
     variables: Variables | None,

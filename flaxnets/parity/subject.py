@@ -11,8 +11,9 @@ import optax
 import torch
 
 from flaxnets import data, interop
+from flaxnets.evaluation import Loss
 from flaxnets.interop.layouts import as_numpy
-from flaxnets.models import MODELS
+from flaxnets.models import MODELS, Network
 from flaxnets.parity.records import Lane
 from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 from flaxnets.step import train_step
@@ -32,8 +33,8 @@ class Subject:
     """
 
     name: str
-    model: Any
-    loss: Callable[..., Any]
+    model: Network
+    loss: Loss
     from_torch: Callable[..., Any] = interop.from_torch
     adam: Callable[..., optax.GradientTransformation] = optax.adam
     step: Callable[..., Any] = train_step

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxnets import interop
+from flaxnets.evaluation import apply
 from flaxnets.parity.records import (
     FLOAT64,
     Record,
@@ -28,9 +29,9 @@ def gradients(subject: Subject, n: int = 32) -> Iterator[Record]:
 
             def objective(
                 params: Any, x: Any, pair: Pair = pair, masks: Any = masks, labels: Any = labels
-            ) -> Any:
-                variables = {**params, "masks": masks}
-                return pair.subject.loss(pair.model.apply(variables, x, train=True), labels).mean()
+            ) -> jax.Array:
+                outputs = apply(pair.model, {**params, "masks": masks}, x, True, None)
+                return pair.subject.loss(outputs, labels).mean()
 
             x = jnp.asarray(images, lane.dtype)
             ours, x_ours = jax.grad(objective, (0, 1))(pair.variables, x)

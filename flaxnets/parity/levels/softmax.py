@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from flaxnets import layers
+from flaxnets.evaluation import apply
 from flaxnets.interop.layouts import as_numpy
 from flaxnets.parity.records import Lane, Record, lanes, relative_error
 from flaxnets.parity.subject import Pair, Subject
@@ -73,7 +74,7 @@ def _outputs(pair: Pair, logits: np.ndarray) -> jax.Array:
         state = {key: torch.zeros_like(value) for key, value in pair.net.state_dict().items()}
     state[list(state)[-1]] = torch.tensor(logits, dtype=pair.dtype)
     variables = pair.convert(state)
-    return pair.model.apply(variables, jnp.zeros((4, 28, 28), pair.lane.dtype))
+    return apply(pair.model, variables, jnp.zeros((4, 28, 28), pair.lane.dtype), False, None)
 
 
 def _torch_outputs(pair: Pair, logits: np.ndarray) -> torch.Tensor:
