@@ -62,4 +62,5 @@ def _grey(image: "PillowImage") -> np.ndarray:
     levels, opacity = (np.asarray(band, float) for band in image.convert("LA").split())
     drawn = np.average(levels, weights=opacity) if opacity.any() else 0
     ground = 255 if drawn < 128 else 0
-    return np.rint(ground + (levels - ground) * opacity / 255).astype(np.uint8)
+    on_ground: np.ndarray = np.rint(ground + (levels - ground) * opacity / 255)
+    return on_ground.astype(np.uint8)

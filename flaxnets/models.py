@@ -129,7 +129,7 @@ class MLP(Module):
     @staticmethod
     def loss(outputs: jax.Array, labels: jax.Array) -> jax.Array:
         """The cross-entropy: (N, K) logits, (N,) labels -> (N,) losses."""
-        return optax.softmax_cross_entropy_with_integer_labels(_single(outputs), labels)
+        return _cross_entropy(outputs, labels)
 
     @staticmethod
     def probabilities(outputs: jax.Array) -> jax.Array:
@@ -183,7 +183,7 @@ class SoftmaxMLP(Module):
         (N, K) probabilities, (N,) labels -> (N,) losses. They are taken for logits, so that softmax
         is applied twice and no loss falls below log(1 + (K - 1) / e): 1.4612 for ten classes.
         """
-        return optax.softmax_cross_entropy_with_integer_labels(_single(outputs), labels)
+        return _cross_entropy(outputs, labels)
 
     @staticmethod
     def probabilities(outputs: jax.Array) -> jax.Array:
@@ -199,6 +199,11 @@ MODELS: dict[str, type[Network]] = {
     "mlp": MLP,
     "softmax_mlp": SoftmaxMLP,
 }
+
+
+def _cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    losses: jax.Array = optax.softmax_cross_entropy_with_integer_labels(_single(logits), labels)
+    return losses
 
 
 def _single(x: jax.Array) -> jax.Array:

@@ -49,7 +49,8 @@ class Plan(NamedTuple):
         shapes = jax.eval_shape(
             lambda: initial_state(self.model.init(jax.random.key(0), images)["params"])
         )
-        return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        zeros: training.TrainState = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
+        return zeros
 
 
 def make(options: argparse.Namespace, recorded: Mapping[str, Any]) -> Plan:

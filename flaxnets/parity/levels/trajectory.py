@@ -101,7 +101,7 @@ def torch_step(pair: Pair, optimizer: Any, batch: Any) -> float:
     loss = pair.torch_loss(pair.net(pair.torch_images(images)), labels)
     loss.backward()
     optimizer.step()
-    return loss.item()
+    return float(loss.item())
 
 
 def _flax_losses(pair: Pair, batches: Any, masks: Any, starts: Any) -> np.ndarray:
