@@ -6,6 +6,7 @@ what was added weighs nothing.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -54,7 +55,7 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(from_each, tree)
 
 
-def place(split: Any, mesh: Mesh) -> Examples:
+def place(split: Sequence[Any], mesh: Mesh) -> Examples:
     """Images and labels where ``arrange`` takes them from: on every device, or, where there are
     several processes, in each one's own memory.
 
@@ -72,7 +73,7 @@ def place(split: Any, mesh: Mesh) -> Examples:
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"a split has {len(images)} images and {len(labels)} labels")
     if jax.process_count() == 1:
-        return replicate(Examples(jnp.asarray(images), jnp.asarray(labels)), mesh)
+        return Examples(*replicate((jnp.asarray(images), jnp.asarray(labels)), mesh))
     arrays = (np.asarray(images), np.asarray(labels))
     dtypes = (jax.dtypes.canonicalize_dtype(array.dtype) for array in arrays)
     return Examples(*(a.astype(d, copy=False) for a, d in zip(arrays, dtypes, strict=True)))
@@ -93,7 +94,9 @@ def in_short(value: Any) -> str:
     return f"{kind} of {len(value)}" if hasattr(value, "__len__") else kind
 
 
-def arrange(examples: Examples, order: Any, batch_size: int, mesh: Mesh) -> Batch:
+def arrange(
+    examples: Examples, order: np.ndarray | jax.Array, batch_size: int, mesh: Mesh
+) -> Batch:
     """All batches of an epoch: (batches, rows, ...) arrays, spread along the rows.
 
     Args:
@@ -103,7 +106,8 @@ def arrange(examples: Examples, order: Any, batch_size: int, mesh: Mesh) -> Batc
     """
     rows = -(-batch_size // mesh.size) * mesh.size
     if jax.process_count() == 1:
-        return _gather(examples, order, batch_size, rows, mesh)
+        batches: Batch = _gather(examples, order, batch_size, rows, mesh)
+        return batches
     places, weights = _places(len(order), batch_size, rows, np)
     chosen, spread = np.asarray(order)[places], NamedSharding(mesh, PartitionSpec(None, AXIS))
 
@@ -125,7 +129,8 @@ def _gather(examples: Examples, order: jax.Array, batch_size: int, rows: int, me
     chosen = order[places]
     batches = Batch(examples.images[chosen], examples.labels[chosen], weights)
     spread = NamedSharding(mesh, PartitionSpec(None, AXIS))
-    return jax.lax.with_sharding_constraint(batches, spread)
+    placed: Batch = jax.lax.with_sharding_constraint(batches, spread)
+    return placed
 
 
 def _places(n: int, batch_size: int, rows: int, xp: Any) -> tuple[Any, Any]:

@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.images += rest
     use_compilation_cache()
     try:
-        return options.run(options)
+        status: int = options.run(options)
+        return status
     except BadInput as error:
         _tell(chosen.prog, error)
         sys.exit(2)

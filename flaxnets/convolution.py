@@ -75,10 +75,11 @@ def _patches(images: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> 
 
     n = len(images)
     if n <= CHUNK:
-        return convolve(images)
+        convolved: jax.Array = convolve(images)
+        return convolved
     filled = jnp.pad(images, [(0, -n % CHUNK)] + [(0, 0)] * 3)
     if jax.device_count() == 1:
-        outputs = lax.map(convolve, filled.reshape(-1, CHUNK, *images.shape[1:]))
+        outputs: jax.Array = lax.map(convolve, filled.reshape(-1, CHUNK, *images.shape[1:]))
     else:
         # Where devices share the batch, a chunk has images from all over it: each device has its
         # own part of every chunk, and none has to ask another.
@@ -113,7 +114,8 @@ def _derivative(
 
     def product(images: jax.Array, kernel: jax.Array) -> jax.Array:
         patches = _image_patches(images, kernel.shape[:2], strides)
-        return _product.bind(patches, kernel.reshape(-1, kernel.shape[-1]))
+        found: jax.Array = _product.bind(patches, kernel.reshape(-1, kernel.shape[-1]))
+        return found
 
     terms = []
     if not isinstance(d_images, SymbolicZero):

@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import flax.linen as nn
@@ -17,7 +17,7 @@ import numpy as np
 
 from flaxnets.batches import Batch, Examples, arrange, find_mesh, place, replicate
 
-Variables = dict[str, Any]
+Variables = Mapping[str, Any]
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -47,13 +47,14 @@ def predict(
         raise ValueError("there are no images to predict")
     if not isinstance(images, jax.Array):  # of one image, asking jnp.asarray is a tenth of the work
         images = jnp.asarray(images)
-    return _predict(model, variables, images, min(batch_size, len(images)))
+    outputs: jax.Array = _predict(model, variables, images, min(batch_size, len(images)))
+    return outputs
 
 
 def evaluate(
     model: nn.Module,
     variables: Variables,
-    split: Any,
+    split: Sequence[Any],
     loss: Loss | None = None,
     batch_size: int = 1000,
 ) -> tuple[float, float]:
@@ -110,7 +111,8 @@ def _sums(
         right = jnp.sum(outputs.argmax(-1) == batch.labels, axis=tuple(range(1, batch.labels.ndim)))
         return sum_losses(losses, batch), jnp.sum(right * batch.weights)
 
-    return jax.lax.map(of_batch, batches)
+    sums: tuple[jax.Array, jax.Array] = jax.lax.map(of_batch, batches)
+    return sums
 
 
 def sum_losses(losses: jax.Array, batch: Batch) -> jax.Array:
@@ -126,7 +128,9 @@ def _predict(model: nn.Module, variables: Variables, images: jax.Array, size: in
         return apply(model, variables, images, False, None)
     padded = jnp.concatenate([images, images[: -n % size]])
     batches = padded.reshape(-1, size, *images.shape[1:])
-    outputs = jax.lax.map(lambda batch: apply(model, variables, batch, False, None), batches)
+    outputs: jax.Array = jax.lax.map(
+        lambda batch: apply(model, variables, batch, False, None), batches
+    )
     return outputs.reshape(-1, *outputs.shape[2:])[:n]
 
 
@@ -135,7 +139,7 @@ def apply(
 ) -> jax.Array:
     """``model.apply`` on normalised images, with ``train`` if the model takes it."""
     outputs = model.apply(variables, normalise(images), rngs=rngs, **mode(model, train))
-    return cast(jax.Array, outputs)
+    return cast(jax.Array, outputs)  # a tuple only if some collections are mutable
 
 
 def mode(model: nn.Module, train: bool) -> dict[str, Any]:
@@ -192,4 +196,5 @@ def own_loss(model: nn.Module) -> Loss:
     """The loss that a model brings along, as those of ``flaxnets.models`` do."""
     if not hasattr(model, "loss"):
         raise ValueError(f"{type(model).__name__} has no loss of its own: give one as loss=...")
-    return model.loss
+    loss: Loss = model.loss
+    return loss

@@ -26,7 +26,7 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
             million pixels; those are not unpacked.
         OSError: if it cannot be read.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     with Path(path).open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is another
@@ -34,7 +34,7 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
             image = Image.open(_content(file), formats=("PNG", "JPEG"))
             if image.width * image.height <= MOST_PIXELS:
                 return _grey(ImageOps.exif_transpose(image))
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise ValueError(f"{path}: not a PNG or JPEG image") from error
         except Image.DecompressionBombError as error:
             raise ValueError(f"{path}: {error}") from error
@@ -62,4 +62,5 @@ def _grey(image: "PillowImage") -> np.ndarray:
     levels, opacity = (np.asarray(band, float) for band in image.convert("LA").split())
     drawn = np.average(levels, weights=opacity) if opacity.any() else 0
     ground = 255 if drawn < 128 else 0
-    return np.rint(ground + (levels - ground) * opacity / 255).astype(np.uint8)
+    on_ground: np.ndarray = np.rint(ground + (levels - ground) * opacity / 255)
+    return on_ground.astype(np.uint8)

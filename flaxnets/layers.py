@@ -10,16 +10,30 @@ given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothi
 import functools
 import itertools
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from flaxnets.convolution import conv2d
 from flaxnets.module import Module
 
-Dtype = Any
+__all__ = [
+    "Conv2d",
+    "Dropout",
+    "Dropout2d",
+    "Flatten",
+    "Linear",
+    "LogSoftmax",
+    "MaxPool2d",
+    "Module",
+    "ReLU",
+    "Sequential",
+    "Softmax",
+    "max_pool2d",
+]
 
 
 class Linear(Module):
@@ -43,8 +57,8 @@ class Linear(Module):
     out_features: int
     use_bias: bool = True
     flattened_from: tuple[int, int, int] | None = None
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
 
     @property
     def kernel_shape(self) -> tuple[int, ...]:
@@ -85,8 +99,8 @@ class Conv2d(Module):
     stride: int | tuple[int, int] = 1
     use_bias: bool = True
     implementation: str | None = None
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
 
     @property
     def kernel_shape(self) -> tuple[int, ...]:
@@ -268,7 +282,7 @@ class Sequential(Module):
     Raises: what its layers raise, when called.
     """
 
-    layers: tuple[nn.Module, ...]
+    layers: Sequence[nn.Module]
     preserve_adopted_names = True  # linen's switch: else it would name them layers_0, ...
 
     def __post_init__(self) -> None:
@@ -335,7 +349,7 @@ def _uniform(fan_in: int) -> nn.initializers.Initializer:
     """
     bound = 1 / math.sqrt(fan_in)
 
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> jax.Array:
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init

@@ -11,10 +11,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import DTypeLike
 
 from flaxnets.layers import Conv2d, Dropout2d, Flatten, Linear, Module, ReLU, Sequential, max_pool2d
 
-Dtype = Any
 HEIGHT = WIDTH = 28
 
 
@@ -46,11 +46,11 @@ class CNN(Module):
     channels: tuple[int, int] = (32, 64)
     hidden: int = 128
     convolution: str | None = None
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
-        dtypes = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        dtypes: dict[str, Any] = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         convolutional = {"implementation": self.convolution, **dtypes}
         first, second = self.channels
         maps = (12, 12, second)  # 28 x 28, less 2 by each convolution, halved by the pooling
@@ -108,11 +108,11 @@ class MLP(Module):
 
     num_classes: int = 10
     hidden: tuple[int, ...] = (512, 512)
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
-        dtypes = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        dtypes: dict[str, Any] = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         stack: list[nn.Module] = []
         features = HEIGHT * WIDTH
         for size in self.hidden:
@@ -129,7 +129,7 @@ class MLP(Module):
     @staticmethod
     def loss(outputs: jax.Array, labels: jax.Array) -> jax.Array:
         """The cross-entropy: (N, K) logits, (N,) labels -> (N,) losses."""
-        return optax.softmax_cross_entropy_with_integer_labels(_single(outputs), labels)
+        return _cross_entropy(outputs, labels)
 
     @staticmethod
     def probabilities(outputs: jax.Array) -> jax.Array:
@@ -159,11 +159,11 @@ class SoftmaxMLP(Module):
 
     num_classes: int = 10
     hidden: tuple[int, int] = (512, 256)
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
-        dtypes = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        dtypes: dict[str, Any] = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         first, second = self.hidden
         self.fc1 = Linear(HEIGHT * WIDTH, first, **dtypes)
         self.fc2 = Linear(first, second, **dtypes)
@@ -183,7 +183,7 @@ class SoftmaxMLP(Module):
         (N, K) probabilities, (N,) labels -> (N,) losses. They are taken for logits, so that softmax
         is applied twice and no loss falls below log(1 + (K - 1) / e): 1.4612 for ten classes.
         """
-        return optax.softmax_cross_entropy_with_integer_labels(_single(outputs), labels)
+        return _cross_entropy(outputs, labels)
 
     @staticmethod
     def probabilities(outputs: jax.Array) -> jax.Array:
@@ -191,11 +191,19 @@ class SoftmaxMLP(Module):
         return outputs
 
 
-MODELS: dict[str, type[CNN] | type[MLP] | type[SoftmaxMLP]] = {
+Network = CNN | MLP | SoftmaxMLP
+"""Any of the three."""
+
+MODELS: dict[str, type[Network]] = {
     "cnn": CNN,
     "mlp": MLP,
     "softmax_mlp": SoftmaxMLP,
 }
+
+
+def _cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    losses: jax.Array = optax.softmax_cross_entropy_with_integer_labels(_single(logits), labels)
+    return losses
 
 
 def _single(x: jax.Array) -> jax.Array:

@@ -135,7 +135,7 @@ def _crop(values: np.ndarray, mask: np.ndarray, steps: list[str]) -> np.ndarray:
     """The box round a mask, black where it is far from it."""
     rows, columns = ndimage.find_objects(mask.astype(int))[0]
     near = ndimage.binary_dilation(mask, iterations=2)
-    cropped = np.where(near, values, 0)[rows, columns]
+    cropped: np.ndarray = np.where(near, values, 0)[rows, columns]
     steps.append(f"cropped to {100 * cropped.size / values.size:.0f} % of it")
     return cropped
 
@@ -150,7 +150,8 @@ def _thicken(digit: np.ndarray, radius: float) -> np.ndarray:
     """Every stroke wider by ``radius`` on each side."""
     digit = np.pad(digit, int(np.ceil(radius)))
     distance = ndimage.distance_transform_edt(digit <= 0.5)
-    return np.maximum(digit, np.clip(radius + 1 - distance, 0, 1))
+    thick: np.ndarray = np.maximum(digit, np.clip(radius + 1 - distance, 0, 1))
+    return thick
 
 
 def _shrink(levels: np.ndarray, side: int) -> np.ndarray:
@@ -189,4 +190,5 @@ def _place(values: np.ndarray, row: float, column: float) -> np.ndarray:
 
 
 def _to_levels(values: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    levels: np.ndarray = np.rint(np.clip(values, 0, 1) * 255)
+    return levels.astype(np.uint8)

@@ -1,7 +1,8 @@
 """What a training gives as it goes."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from flaxnets.step import TrainState
@@ -40,7 +41,7 @@ class Snapshot(NamedTuple):
 
     state: TrainState
     keys: np.ndarray  # the data of two keys: of the order of the examples, and of dropout
-    order: Any  # (N,) int32: the order of the running epoch
+    order: np.ndarray | jax.Array  # (N,) int32: the order of the running epoch
     epoch: int  # the running one, from 1; 0 before the first
     position: int  # the steps taken in it
     loss_sum: float  # of the examples that it has trained on

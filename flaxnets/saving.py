@@ -15,7 +15,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from flaxnets import interop
-from flaxnets.models import MODELS
+from flaxnets.models import MODELS, Network
 
 PARAMS = "params.safetensors"  # what a run's folder has
 
@@ -45,7 +45,7 @@ def save(
     interop.save(path, interop.to_torch(model, variables), metadata)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+def load(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
     """The model and the variables of a run's folder, or of a file that ``save`` wrote.
 
     A file without flaxnets' metadata is taken for the network, in its tutorial's sizes, whose
@@ -98,7 +98,7 @@ def describe(model: nn.Module) -> dict[str, str]:
     return {"model": names[type(model)], "fields": json.dumps(fields)}
 
 
-def _restore(metadata: Mapping[str, str]) -> Any:
+def _restore(metadata: Mapping[str, str]) -> Network:
     name = metadata["model"]
     if name not in MODELS:
         raise ValueError(f"saved with the model {name!r}, which is none of {', '.join(MODELS)}")
@@ -114,7 +114,7 @@ def _restore(metadata: Mapping[str, str]) -> Any:
     return model
 
 
-def _recognise(state_dict: interop.StateDict) -> Any:
+def _recognise(state_dict: interop.StateDict) -> Network:
     shapes = {name: array.shape for name, array in state_dict.items()}
     for network in MODELS.values():
         if {leaf.name: leaf.shape for leaf in interop.leaves(network())} == shapes:

@@ -22,4 +22,5 @@ def learning_rates(schedule: str, rate: float, steps: int, start: int, stop: int
         rate: the highest.
     """
     found = SCHEDULES[schedule](rate, max(steps, 4))  # optax's cycle has four parts at least
-    return jax.vmap(found)(jnp.arange(start, stop))
+    rates: jax.Array = jax.vmap(found)(jnp.arange(start, stop))
+    return rates

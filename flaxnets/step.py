@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from flaxnets.batches import Batch
-from flaxnets.evaluation import Loss, Variables, apply, sum_losses
+from flaxnets.evaluation import Loss, apply, sum_losses
 
 
 class TrainState(NamedTuple):
@@ -28,7 +28,7 @@ class TrainState(NamedTuple):
     step: jax.Array  # int32 scalar: the steps taken so far
 
     @property
-    def variables(self) -> Variables:
+    def variables(self) -> dict[str, Any]:
         """What ``model.apply`` takes."""
         return {"params": self.params}
 
@@ -38,8 +38,8 @@ def initial_state(params: Any) -> TrainState:
 
     # What is stored in half precision is trained in single: Adam's steps are too small for it.
     def at_least_single(leaf: Any) -> jax.Array:
-        leaf = jnp.asarray(leaf)
-        return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
+        array = jnp.asarray(leaf)
+        return array.astype(jnp.promote_types(array.dtype, jnp.float32))
 
     params = jax.tree.map(at_least_single, params)
     return TrainState(params, optax.adam(0.0).init(params), jnp.zeros((), jnp.int32))
@@ -125,7 +125,9 @@ def run_steps(
         state, added = train_step(model, loss, state, batch, step_key, rates[i])
         return state, total + added.astype(total.dtype)
 
-    return jax.lax.fori_loop(start, stop, step, (state, jnp.zeros((), float)))
+    first = (state, jnp.zeros((), float))
+    last: tuple[TrainState, jax.Array] = jax.lax.fori_loop(start, stop, step, first)
+    return last
 
 
 @functools.partial(jax.jit, static_argnames="n")

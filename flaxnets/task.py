@@ -3,7 +3,7 @@
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -73,7 +73,7 @@ class Task(NamedTuple):
         """Of an epoch."""
         return steps_per_epoch(self.examples[0], self.size)
 
-    def batches(self, order: Any) -> Batch:
+    def batches(self, order: np.ndarray | jax.Array) -> Batch:
         """Those of an epoch."""
         return arrange(self.train, order, self.size, self.mesh)
 
@@ -87,7 +87,7 @@ class Task(NamedTuple):
 
 def prepare(
     model: nn.Module,
-    splits: Any,
+    splits: Sequence[Sequence[Any]],
     config: Config,
     loss: Loss | None,
     variables: Variables | None,
@@ -152,13 +152,17 @@ def train_epoch(task: Task, now: Snapshot, epoch: int) -> Iterator[Chunk]:
 
 
 def _next_order(task: Task, epoch: int) -> jax.Array:
-    return epoch_order(jax.random.fold_in(task.order_key, epoch), task.examples[0])
+    key = jax.random.fold_in(task.order_key, epoch)
+    order: jax.Array = epoch_order(key, task.examples[0])
+    return order
 
 
 def _run(
     task: Task, batches: Batch, rates: np.ndarray, state: TrainState, start: int, stop: int
 ) -> tuple[TrainState, jax.Array]:
-    return run_steps(task.model, task.loss, batches, task.dropout_key, rates, state, start, stop)
+    key = task.dropout_key
+    state, loss_sum = run_steps(task.model, task.loss, batches, key, rates, state, start, stop)
+    return state, loss_sum
 
 
 def _metrics(task: Task, now: Snapshot, step: int) -> Metrics | None:
@@ -178,9 +182,9 @@ def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
 
 
 def _finite(value: Any, what: str) -> float:
-    if not math.isfinite(value := float(value)):
+    if not math.isfinite(number := float(value)):
         raise FloatingPointError(
-            f"the {what} is {value}: try a lower learning rate, or look for values "
+            f"the {what} is {number}: try a lower learning rate, or look for values "
             "in the images that are not finite"
         )
-    return value
+    return number

@@ -4,7 +4,7 @@ Steps run in compiled chunks (``flaxnets.step``), so that Python has work only o
 ``Config.log_interval`` steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -33,7 +33,7 @@ __all__ = [
 
 def fit(
     model: nn.Module,
-    splits: Any,
+    splits: Sequence[Sequence[Any]],
     config: Config | None = None,
     *,
     loss: Loss | None = None,
@@ -70,7 +70,7 @@ def fit(
 
 def chunks(
     model: nn.Module,
-    splits: Any,
+    splits: Sequence[Sequence[Any]],
     config: Config | None = None,
     *,
     loss: Loss | None = None,

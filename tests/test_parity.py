@@ -179,7 +179,7 @@ def test_run_refuses_what_is_not_there():
 
 
 def test_the_command_prints_a_row_a_level_and_writes_a_page(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(trials, "mutants", lambda: mutants_of_one)
+    monkeypatch.setattr(mutants, "mutants", lambda: mutants_of_one)
     monkeypatch.setattr(compare, "chosen", lambda levels: (1, 3))  # as if these were all
     arguments = ["--model", "mlp", "--output", tmp_path / "page"]
     status, out, err = call(capsys, "parity", *arguments)

@@ -37,7 +37,7 @@ def restore(workdir: Path, like: Any, check: Callable[[dict[str, Any]], None]) -
             continue
         check(facts["about"])
         _check_shapes(path, facts["shapes"], shapes(empty(like, facts["examples"])))
-        snapshot = _tried(_read_arrays, path, like, facts)
+        snapshot: Snapshot | None = _tried(_read_arrays, path, like, facts)
         if snapshot is not None:
             return snapshot
     return None

@@ -111,9 +111,9 @@ def _write(result: "Report", folder: Path) -> bool:
 
 def _try_mutants() -> "list[Trial]":
     """With a bar on a terminal."""
-    from flaxnets.parity import trials
+    from flaxnets.parity import mutants, trials
 
-    count, began = len(trials.mutants()), time.perf_counter()
+    count, began = len(mutants.mutants()), time.perf_counter()
     print(f"trying {count} mutants", flush=True)
     bar = tqdm(trials.trials(), "trying", count, unit=" mutants", disable=None, leave=False,
                dynamic_ncols=True)  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 from flaxnets import data, training
 from flaxnets.commands import presets, sources
 from flaxnets.data import Split, Splits
-from flaxnets.models import MODELS
+from flaxnets.models import MODELS, Network
 from flaxnets.step import initial_state
 
 PRECISIONS = {"float32": None, "bfloat16": jnp.bfloat16}  # a model's dtype
@@ -22,7 +22,7 @@ PRECISIONS = {"float32": None, "bfloat16": jnp.bfloat16}  # a model's dtype
 class Plan(NamedTuple):
     """A training to be run."""
 
-    model: Any
+    model: Network
     splits: Splits
     config: training.Config
     settings: dict[str, Any]  # all that its result depends on, as config.json has it
@@ -49,7 +49,8 @@ class Plan(NamedTuple):
         shapes = jax.eval_shape(
             lambda: initial_state(self.model.init(jax.random.key(0), images)["params"])
         )
-        return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        zeros: training.TrainState = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
+        return zeros
 
 
 def make(options: argparse.Namespace, recorded: Mapping[str, Any]) -> Plan:

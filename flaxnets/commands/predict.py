@@ -20,6 +20,8 @@ import numpy as np
 
 from flaxnets import data, evaluation, images, interop, plots, saving, workdir
 from flaxnets.commands import bad_input, check_writable, sources
+from flaxnets.evaluation import Variables
+from flaxnets.models import Network
 from flaxnets.preparation import Prepared, prepare, scale
 
 SHOWN = 30  # images in a picture
@@ -127,7 +129,7 @@ def _test_images(options: argparse.Namespace) -> list[Query]:
     ]
 
 
-def _classify(model: Any, variables: Any, queries: Sequence[Query]) -> np.ndarray:
+def _classify(model: Network, variables: Variables, queries: Sequence[Query]) -> np.ndarray:
     """(N, K) probabilities."""
     seen = np.stack([query.prepared.image for query in queries])
     probabilities = np.asarray(model.probabilities(evaluation.predict(model, variables, seen)))

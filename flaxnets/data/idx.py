@@ -1,10 +1,10 @@
 """IDX, the format of the official files of MNIST and Fashion-MNIST, plain or gzip-compressed."""
 
 import gzip
+import io
 import os
 import zlib
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 
@@ -77,11 +77,11 @@ def read(path: Path, kind: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+def _open(path: Path) -> io.BufferedIOBase:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
-def _read_at_most(file: IO[bytes], limit: int) -> bytearray:
+def _read_at_most(file: io.BufferedIOBase, limit: int) -> bytearray:
     """In blocks: ``file.read(limit)`` would allocate whatever a header declares."""
     content = bytearray()
     while block := file.read(min(BLOCK, limit - len(content))):

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -14,8 +15,8 @@ CLASSES = {"digits": DIGITS, "mnist": DIGITS, "fashion_mnist": FASHION}
 class Split(NamedTuple):
     """Examples: ``images`` (N, 28, 28) uint8, ``labels`` (N,) int32 in [0, 10)."""
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
 
 
 class Splits(NamedTuple):

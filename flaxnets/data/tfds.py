@@ -135,7 +135,8 @@ def _examples(builder: Any, split: str) -> Sequence[Any]:
             for record in _tfrecords(path)
         ]
     source = builder.as_data_source(split, decoders=skip)
-    return source.__getitems__(range(len(source)))
+    examples: Sequence[Any] = source.__getitems__(range(len(source)))
+    return examples
 
 
 def _tfrecords(path: Path) -> Iterator[bytes]:

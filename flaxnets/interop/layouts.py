@@ -192,6 +192,9 @@ def as_numpy(value: Any) -> np.ndarray:
     if not hasattr(value, "detach"):
         return np.asarray(value)
     tensor = value.detach().cpu()  # a torch tensor, without importing torch
+    array: np.ndarray
     if str(tensor.dtype) == "torch.bfloat16":  # which torch itself does not hand to NumPy
-        return tensor.view(dtype=tensor.short().dtype).numpy().view(ml_dtypes.bfloat16)
-    return tensor.numpy()
+        array = tensor.view(dtype=tensor.short().dtype).numpy()
+        return array.view(ml_dtypes.bfloat16)
+    array = tensor.numpy()
+    return array

@@ -3,6 +3,7 @@
 This package needs torch: ``pip install 'flaxnets[parity]'``.
 """
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: str = "cnn", data_dir: str | None = None, levels: Sequence[int] | None = None
+    model: str = "cnn",
+    data_dir: str | os.PathLike[str] | None = None,
+    levels: Sequence[int] | None = None,
 ) -> "Report":
     """Compare a network with its twin in PyTorch.
 

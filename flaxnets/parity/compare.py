@@ -1,5 +1,6 @@
 """The levels in their order, and what they run on."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -71,7 +72,7 @@ def chosen(levels: Iterable[int] | None) -> tuple[int, ...]:
     return found
 
 
-def setting(name: str, data_dir: str | None = None) -> Setting:
+def setting(name: str, data_dir: str | os.PathLike[str] | None = None) -> Setting:
     """Without a folder, the digits; with one, MNIST, and Fashion-MNIST for the MLP.
 
     Raises: as ``data.load`` does.

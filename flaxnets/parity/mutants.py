@@ -54,7 +54,7 @@ class FaultyCNN(CNN):
     dropout: str = ""
 
     def setup(self) -> None:
-        dtypes = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        dtypes: dict[str, Any] = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         self.conv1 = Conv2d(1, 32, 3, 1, **dtypes)
         self.conv2 = Conv2d(32, 64, 3, 1, **dtypes)
         self.dropout1 = FaultyDropout(0.25, self.dropout)

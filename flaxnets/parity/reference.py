@@ -1,4 +1,4 @@
-"""The networks as the PyTorch tutorials write them, word for word but for names and comments.
+"""The networks as the PyTorch tutorials write them, word for word but for names, comments, types.
 
 - ``Net``: PyTorch's recipe "Defining a Neural Network in PyTorch".
 - ``NeuralNetwork``: PyTorch's tutorial "Build the Neural Network".
@@ -22,7 +22,7 @@ class Net(nn.Module):
         RuntimeError: when called, for images of another shape or dtype.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(1, 32, 3, 1)
         self.conv2 = nn.Conv2d(32, 64, 3, 1)
@@ -31,7 +31,7 @@ class Net(nn.Module):
         self.fc1 = nn.Linear(9216, 128)
         self.fc2 = nn.Linear(128, 10)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv1(x)
         x = F.relu(x)
         x = self.conv2(x)
@@ -58,7 +58,7 @@ class NeuralNetwork(nn.Module):
         RuntimeError: when called, for images of another shape or dtype.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.flatten = nn.Flatten()
         self.linear_relu_stack = nn.Sequential(
@@ -69,7 +69,7 @@ class NeuralNetwork(nn.Module):
             nn.Linear(512, 10),
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.flatten(x)
         logits = self.linear_relu_stack(x)
         return logits
@@ -84,20 +84,24 @@ class SoftmaxNeuralNetwork(nn.Module):
         RuntimeError: when called, for images of another shape or dtype.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.fc1 = nn.Linear(784, 512)
         self.fc2 = nn.Linear(512, 256)
         self.fc3 = nn.Linear(256, 10)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.fc1(x))
         x = torch.relu(self.fc2(x))
         x = torch.softmax(self.fc3(x), dim=1)
         return x
 
 
-REFERENCES = {"cnn": Net, "mlp": NeuralNetwork, "softmax_mlp": SoftmaxNeuralNetwork}
+REFERENCES: dict[str, type[nn.Module]] = {
+    "cnn": Net,
+    "mlp": NeuralNetwork,
+    "softmax_mlp": SoftmaxNeuralNetwork,
+}
 """Each network's reference, by the names of ``flaxnets.models.MODELS``."""
 
 LOSSES = {"cnn": F.nll_loss, "mlp": F.cross_entropy, "softmax_mlp": F.cross_entropy}

@@ -11,8 +11,9 @@ import optax
 import torch
 
 from flaxnets import data, interop
+from flaxnets.evaluation import Loss
 from flaxnets.interop.layouts import as_numpy
-from flaxnets.models import MODELS
+from flaxnets.models import MODELS, Network
 from flaxnets.parity.records import Lane
 from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
 from flaxnets.step import train_step
@@ -32,8 +33,8 @@ class Subject:
     """
 
     name: str
-    model: Any
-    loss: Callable[..., Any]
+    model: Network
+    loss: Loss
     from_torch: Callable[..., Any] = interop.from_torch
     adam: Callable[..., optax.GradientTransformation] = optax.adam
     step: Callable[..., Any] = train_step
@@ -59,7 +60,7 @@ class Pair:
         self.net = REFERENCES[subject.name]().to(self.dtype).eval()
         self.model = subject.model.clone(dtype=lane.dtype, param_dtype=lane.dtype)
         self.variables = jax.tree.map(jax.numpy.asarray, self.convert(self.net.state_dict()))
-        self.apply = jax.jit(self.model.apply, static_argnames="train")
+        self.apply: Callable[..., jax.Array] = jax.jit(self.model.apply, static_argnames="train")
 
     def convert(self, state_dict: Any) -> Any:
         """torch's names and layouts -> the model's variables, by the subject's way."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from flaxnets.data import Split, Splits
+from flaxnets.parity import mutants
 from flaxnets.parity.compare import Setting, compare, setting
-from flaxnets.parity.mutants import Mutant, mutants
+from flaxnets.parity.mutants import Mutant
 
 REFUSED = "refused"  # it did not even run, which is not how a mistake should be found
 TRIED = range(2, 10)  # levels; 10 and 11 would train each mutant
@@ -52,4 +53,4 @@ def few_examples() -> Setting:
 def trials() -> Iterator[Trial]:
     """All mutants, each through all levels that are tried."""
     small = few_examples()
-    return (attempt(mutant, small) for mutant in mutants())
+    return (attempt(mutant, small) for mutant in mutants.mutants())

@@ -26,7 +26,9 @@ def gradients(subject: Subject, n: int = 32) -> Iterator[Record]:
             images, labels = examples(n)
             theirs, x_theirs, masks = _torch_gradients(pair, images, labels)
 
-            def objective(params: Any, x: Any, masks: Any, labels: Any, pair: Pair = pair) -> Any:
+            def objective(
+                params: Any, x: Any, masks: Any, labels: Any, pair: Pair = pair
+            ) -> jax.Array:
                 outputs = pair.apply({**params, "masks": masks}, x, train=True)
                 return pair.subject.loss(outputs, labels).mean()
 

@@ -72,7 +72,8 @@ def _classes(pair: Pair, images: np.ndarray) -> np.ndarray:
             pair.net(pair.torch_images(images[i : i + 1000] / 255)).argmax(1)
             for i in range(0, len(images), 1000)
         ]
-    return torch.cat(parts).numpy()
+    classes: np.ndarray = torch.cat(parts).numpy()
+    return classes
 
 
 def interchange(subject: Subject, splits: Splits, epochs: int = 1) -> Iterator[Record]:

@@ -81,7 +81,8 @@ def _torch_outputs(pair: Pair, logits: np.ndarray) -> torch.Tensor:
         for parameter in pair.net.parameters():
             parameter.zero_()
         list(pair.net.parameters())[-1].copy_(torch.tensor(logits))
-        return pair.net(pair.torch_images(np.zeros((4, 28, 28))))
+        outputs: torch.Tensor = pair.net(pair.torch_images(np.zeros((4, 28, 28))))
+    return outputs
 
 
 def _torch_losses(pair: Pair, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from flaxnets import interop
+from flaxnets.batches import Batch
 from flaxnets.data import Split, Splits
 from flaxnets.parity.records import FLOAT64, Lane, Record, lanes
 from flaxnets.parity.subject import Pair, Subject, record_masks
-from flaxnets.step import Batch, TrainState, initial_state
+from flaxnets.step import TrainState, initial_state
 
 BATCH, RATE = 64, 1e-3
 
@@ -100,7 +101,7 @@ def torch_step(pair: Pair, optimizer: Any, batch: Any) -> float:
     loss = pair.torch_loss(pair.net(pair.torch_images(images)), labels)
     loss.backward()
     optimizer.step()
-    return loss.item()
+    return float(loss.item())
 
 
 def _flax_losses(pair: Pair, batches: Any, masks: Any, starts: Any) -> np.ndarray:
