@@ -18,6 +18,7 @@ def pytest_configure():
     and kept where a user's cache is not touched."""
     folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", COMPILED)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # for processes that tests start
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads spin where a core is busy
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 

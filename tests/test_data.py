@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from flaxnets import data
+from flaxnets.data import tfds
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 28, 28), np.uint8)
@@ -153,3 +154,12 @@ def test_the_real_data_are_read_whole(real_data, name, first):
     assert "".join(map(str, splits.train.labels[:5])) == first
     assert np.bincount(splits.train.labels).min() > 5000
     assert len(data.CLASSES[name]) == splits.train.labels.max() + 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # protobuf and TFDS, of their own ways
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_the_real_files_are_those_that_tfds_has_registered(name, real_data, tmp_path):
+    ours, theirs = tfds.load(name, tmp_path, real_data / name), data.load(name, real_data)
+    for a, b in zip([*ours.train, *ours.test], [*theirs.train, *theirs.test], strict=True):
+        np.testing.assert_array_equal(a, b)

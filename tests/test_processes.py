@@ -96,10 +96,12 @@ def test_processes_train_as_one_does_and_only_the_first_writes(group, tmp_path, 
     assert other == (0, "", "")
     ours, theirs = (rows(folder / "steps.jsonl") for folder in (tmp_path / "run", alone))
     assert [row["step"] for row in ours] == [row["step"] for row in theirs]
-    losses = [[row["train_loss"] for row in found[:20]] for found in (ours, theirs)]
-    np.testing.assert_allclose(*losses, rtol=1e-5)  # float32; later, rounding alone moves them
+    # an epoch, whose last batch is not full; float32: later, rounding alone moves them further
+    losses = [[row["train_loss"] for row in found[:24]] for found in (ours, theirs)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
+@SLOW
 def test_in_double_precision_parameters_are_those_of_one_process(group, tmp_path):
     count = 3  # which divides the batches of 30, and not the last one of 20
     address, path = f"localhost:{free_port()}", tmp_path / "found.npz"
@@ -171,7 +173,7 @@ def test_processes_that_nobody_joins_say_so(group):
         assert f"process {number} of 2: the others did not come together at localhost" in err
 
 
-@pytest.mark.slow
+@SLOW
 def test_processes_that_resume_look_for_the_data_where_the_first_had_them(group, tmp_path):
     data = ("--dataset", "mnist", "--data-dir", idx_folder(tmp_path / "data"))
     begun = ("--model", "mlp", "--epochs", "2", *data)
@@ -180,9 +182,9 @@ def test_processes_that_resume_look_for_the_data_where_the_first_had_them(group,
             assert ends(process)[0] == 0
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_signal_to_one_stops_all_and_the_run_goes_on_as_if_nothing_had_been(group, tmp_path):
-    flags = ("--model", "mlp", "--epochs", "40", "--log-interval", "5")
+    flags = ("--model", "mlp", "--epochs", "12", "--log-interval", "5")
     for process in group.train(2, *flags, "--workdir", tmp_path / "whole"):
         assert ends(process)[0] == 0
     both = group.train(2, *flags, "--workdir", tmp_path / "run")

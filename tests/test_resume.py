@@ -8,7 +8,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from helpers import HANGS, call, contents, idx_folder, rows, run, start, status_of, wait_for
+from helpers import HANGS, call, contents, rows, run, start, status_of, wait_for
 from survival import same_run, survive
 
 import flaxnets
@@ -248,18 +248,31 @@ def test_a_signal_ends_the_run_saved_and_with_its_status(number, tmp_path):
     assert steps(tmp_path)[-1] == step
 
 
+# The main thread is kept as by a chunk of compiled steps, for ever.
+BUSY = """
+import sys, threading
+from flaxnets import cli
+from flaxnets.commands.recorder import Recorder
+
+def busy(self, chunk):
+    print("busy", flush=True)
+    threading.Event().wait()
+
+Recorder.write = busy
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
 def test_a_second_ctrl_c_leaves_at_once_though_a_chunk_is_running(tmp_path):
-    data = ("--dataset", "mnist", "--data-dir", idx_folder(tmp_path / "data", n=4000))
-    flags = ("--model", "mlp", "--epochs", "1000", "--batch-size", "1", "--log-interval", "100000")
-    process = begun(tmp_path / "run", *data, *flags)
-    wait_for(tmp_path / "run/metrics.jsonl", process)
-    time.sleep(0.2)  # in the second epoch, which is one chunk of seconds
+    process = start("-c", BUSY, "train", "--model", "mlp", "--workdir", tmp_path)
+    while process.stdout.readline().strip() not in ("busy", ""):
+        pass
     process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
+    time.sleep(0.5)  # two at once would be one
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=HANGS)
+    process.communicate(timeout=HANGS)
     assert process.returncode == 130
-    assert "interrupted after step" not in out  # as it says at the chunk's end
 
 
 def test_a_workdir_in_use_is_refused_until_its_process_is_dead(tmp_path, monkeypatch, capsys):
@@ -324,9 +337,9 @@ def test_what_cannot_be_saved_is_not_called_saved(tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_every_run_resumes_and_ends_as_the_whole_one(tmp_path):
+def test_killed_at_a_random_moment_a_run_resumes_and_ends_as_the_whole_one(tmp_path):
     """The short form of ``python benchmarks/survival.py``."""
-    assert survive(tmp_path, kills=2, seed=0).kills == 2
+    assert survive(tmp_path, kills=1, seed=0).kills == 1
 
 
 def test_flaxnets_loads_what_an_interrupted_run_has(tmp_path, monkeypatch, capsys):

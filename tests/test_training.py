@@ -37,7 +37,7 @@ class Tiny(nn.Module):
 class Dropping(nn.Module):
     """A network whose training depends on its masks."""
 
-    loss = flaxnets.MLP.loss
+    loss = staticmethod(flaxnets.MLP.loss)
 
     @nn.compact
     def __call__(self, x, train=False):
@@ -151,7 +151,7 @@ def test_the_train_loss_is_the_mean_over_examples_not_over_batches():
 def test_every_test_example_is_counted_whatever_the_batch_size(batch_size):
     model, test = MLP, digits().test
     variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28)))
-    outputs = model.apply(variables, jnp.asarray(test.images, jnp.float32) / 255)
+    outputs = np.asarray(model.apply(variables, jnp.asarray(test.images, jnp.float32) / 255))
     loss, accuracy = training.evaluate(model, variables, test, batch_size=batch_size)
     assert accuracy == np.mean(outputs.argmax(1) == test.labels)
     np.testing.assert_allclose(loss, model.loss(outputs, test.labels).mean(), rtol=1e-5)
