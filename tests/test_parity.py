@@ -21,7 +21,7 @@ from flaxnets.parity.levels import (
     outcome,
     trajectory,
 )
-from flaxnets.parity.records import FLOAT32, FLOAT64, TF32, Record, relative_error
+from flaxnets.parity.records import FLOAT32, FLOAT64, TF32, Record, relative_error, surprise
 from flaxnets.parity.subject import Pair, examples, record_masks, subject
 from flaxnets.step import run_steps
 
@@ -81,6 +81,12 @@ def test_steps_that_all_draw_with_the_same_key_are_seen(monkeypatch):
     monkeypatch.setattr(dropout, "run_steps", same_key)
     failed = [record.name for record in dropout.dropout(subject("cnn")) if not record.passed]
     assert failed == ["a new mask each step"]
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, np.float64])
+def test_a_p_value_that_has_become_0_surprises_by_a_finite_number(dtype):
+    assert surprise(dtype(0)) == pytest.approx(300)
+    assert surprise(dtype(0.25)) == pytest.approx(-np.log10(0.25))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -85,4 +85,5 @@ def relative_error(ours: Any, theirs: Any) -> float:
 
 def surprise(p: float) -> float:
     """-log10 of a p value, which may have become 0."""
-    return float(-np.log10(max(p, 1e-300)))
+    # In float64: SciPy may give a p value in the samples' float32, where 1e-300 is 0 too.
+    return float(-np.log10(max(float(p), 1e-300)))
