@@ -2,8 +2,9 @@
 
     python benchmarks/all.py --data-dir DIR --output FOLDER
 
-The results go to FOLDER, as JSON with device, versions and date. About an hour on two cores;
-nothing else should run at the same time. --small only proves that the scripts run, in minutes.
+The results go to FOLDER, as JSON with device, versions and date. About an hour and a quarter on two
+cores; nothing else should run at the same time. --small only proves that the scripts run, in
+minutes.
 """
 
 import argparse
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import environment
 
-# The flags of a small run. What takes no --data-dir trains on digits.
+WITHOUT_DATA = ("startup", "precision", "survival", "fuzzing")  # digits, or none
+
+# The flags of a small run.
 SMALL = {
     "training": ["--batch-size", "64", "--images", "128", "--pairs", "2", "--model", "mlp", "cnn"],
     "inference": ["--batch-size", "1", "8", "--images", "8", "--pairs", "2", "--model", "mlp"],
@@ -39,6 +42,9 @@ SMALL = {
         "--batch-size",
         "64",
     ],
+    "survival": ["--kills", "1"],
+    "fuzzing": ["--cases", "30"],
+    "photos": ["--n", "20", "--examples", "640"],
 }
 
 
@@ -47,7 +53,7 @@ def main() -> int:
     options, here = parse(), Path(__file__).parent
     for name, small in SMALL.items():
         print(f"== {name}", flush=True)
-        data = [] if name in ("startup", "precision") else ["--data-dir", options.data_dir]
+        data = [] if name in WITHOUT_DATA else ["--data-dir", options.data_dir]
         output = ["--output", str(Path(options.output, f"{name}.json"))]
         command = [sys.executable, here / f"{name}.py", *data, *output]
         subprocess.run([*command, *(small if options.small else [])], check=True)

@@ -26,7 +26,8 @@ def main() -> None:
     options = parse()
     splits = data.load("mnist", options.data_dir)
     model, config = flaxnets.CNN(), training.Config(epochs=1)
-    (epoch,) = training.fit(model, splits, config)
+    train = tuple(array[: options.examples] for array in splits.train)
+    (epoch,) = training.fit(model, (train, splits.test), config)
     test, rng = splits.test, np.random.default_rng(0)
     kinds = {
         "images as they are": (list(test.images[: options.n]), test.labels[: options.n]),
@@ -66,6 +67,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--data-dir", required=True, help="the folder of MNIST")
     parser.add_argument("--n", type=int, default=1000, help="test images")
+    parser.add_argument("--examples", type=int, help="to train on; default: all")
     parser.add_argument("--output", default=environment.RESULTS / "photos.json")
     return parser.parse_args()
 

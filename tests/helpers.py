@@ -10,11 +10,13 @@ import time
 import zlib
 from pathlib import Path
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxnets import data, interop, training
+import flaxnets
+from flaxnets import data, training
 from flaxnets.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -97,12 +99,28 @@ SMALL_CNN = {"channels": (2, 3), "hidden": 8}
 SMALL_MLP = {"hidden": (8, 8)}
 
 
-def trained_in_double(network, **fields):
-    """A network's parameters after an epoch in float64: ten batches of 30, and one of 20."""
+class Dropping(nn.Module):
+    """A network whose training depends on its masks, and which compiles soon."""
+
+    loss = staticmethod(flaxnets.MLP.loss)
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = nn.relu(nn.Dense(16)(x.reshape(len(x), -1)))
+        return nn.Dense(10)(flaxnets.layers.Dropout(0.5)(x, train))
+
+
+def trained_in_double():
+    """The parameters of that after an epoch in float64: ten batches of 30, and one of 20."""
     with jax.enable_x64(True):
-        model = network(dtype=jnp.float64, param_dtype=jnp.float64, **fields)
-        (epoch,) = training.fit(model, digits(320), training.Config(epochs=1, batch_size=30))
-        return interop.to_torch(model, epoch.state.variables)
+        images, labels = digits(320).train
+        splits = ((images / 255, labels), digits().test)
+        variables = Dropping().init(jax.random.key(0), images[:1] / 255)
+        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
+        config = training.Config(epochs=1, batch_size=30)
+        (epoch,) = training.fit(Dropping(), splits, config, variables=variables)
+        leaves = jax.tree_util.tree_leaves_with_path(epoch.state.params)
+        return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def idx_folder(folder, n=10, label=3, side=28):

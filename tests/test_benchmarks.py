@@ -4,11 +4,9 @@ import itertools
 import json
 import re
 import statistics
-import subprocess
-import sys
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, run
 
 SCRIPTS = (
     "training",
@@ -21,19 +19,17 @@ SCRIPTS = (
     "time_to_99",
     "checkpointing",
     "devices",
+    "survival",
+    "fuzzing",
+    "photos",
 )
-
-
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
 
 
 @pytest.mark.slow
 def test_all_scripts_run_in_a_small_size(real_data, tmp_path):
-    result = run("benchmarks/all.py", "--data-dir", real_data, "--output", tmp_path, "--small")
-    assert result.returncode == 0, result.stderr
+    arguments = ("--data-dir", real_data, "--output", tmp_path, "--small")
+    status, _, err = run(ROOT / "benchmarks/all.py", *arguments)
+    assert status == 0, err
     for name in SCRIPTS:
         found = json.loads((tmp_path / f"{name}.json").read_text())
         assert found["rows"], name
@@ -46,7 +42,7 @@ BROKEN = ["inference, cnn, batch 1"]
 
 
 def test_the_promises_are_kept_by_the_committed_results_but_those_the_readme_names():
-    lines = run("benchmarks/check.py").stdout.splitlines()
+    lines = run(ROOT / "benchmarks/check.py")[1].splitlines()
     assert len(lines) == 15
     broken = [line.split("  ")[0] for line in lines if not line.startswith("kept ")]
     assert broken == [f"BROKEN {name}" for name in BROKEN]
@@ -72,13 +68,13 @@ def test_a_promise_that_is_broken_is_named(tmp_path):
             (row,) = [r for r in content["rows"] if (r["model"], r["batch_size"]) == ("mlp", 1000)]
             row["ratio"] = 0.5
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    result = run("benchmarks/check.py", tmp_path)
-    assert result.returncode == 1
-    assert "BROKEN inference, mlp, batch 1000" in result.stdout
-    assert "0.50 x torch" in result.stdout
+    status, out, _ = run(ROOT / "benchmarks/check.py", tmp_path)
+    assert status == 1
+    assert "BROKEN inference, mlp, batch 1000" in out
+    assert "0.50 x torch" in out
 
 
 def test_what_was_not_measured_is_no_promise_kept(tmp_path):
-    result = run("benchmarks/check.py", tmp_path)
-    assert (result.returncode, result.stderr) == (1, "")
-    assert result.stdout.startswith("not measured: ")
+    status, out, err = run(ROOT / "benchmarks/check.py", tmp_path)
+    assert (status, err) == (1, "")
+    assert out.startswith("not measured: ")

@@ -50,7 +50,7 @@ def test_values_and_gradients_are_those_of_xla_for_every_size_and_stride(size, s
     assert_same(lambda c: gradients(c, strides=strides), *arrays(size=size))
 
 
-@pytest.mark.parametrize("batch", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5])
+@pytest.mark.parametrize("batch", [1, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
 def test_values_and_gradients_are_those_of_xla_for_every_batch(batch):
     assert_same(gradients, *arrays(batch))
     images, kernel = arrays(batch)

@@ -1,5 +1,7 @@
 """What a network costs, against what can be counted by hand."""
 
+import functools
+
 import pytest
 
 import flaxnets
@@ -10,7 +12,12 @@ N = 8
 
 @pytest.fixture(scope="module", params=flaxnets.MODELS)
 def found(request):
-    return request.param, cost(flaxnets.MODELS[request.param](), N)
+    return request.param, of_network(request.param)
+
+
+@functools.cache
+def of_network(name):
+    return cost(flaxnets.MODELS[name](), N)
 
 
 def test_parameters_are_those_of_the_network(found):
@@ -20,7 +27,7 @@ def test_parameters_are_those_of_the_network(found):
 
 
 def test_layers_are_those_of_torch_with_the_shapes_of_their_outputs():
-    layers = {layer.name: layer.output for layer in cost(flaxnets.CNN(), N).layers}
+    layers = {layer.name: layer.output for layer in of_network("cnn").layers}
     assert layers == {
         "conv1": (N, 26, 26, 32), "conv2": (N, 24, 24, 64), "dropout1": (N, 12, 12, 64),
         "fc1": (N, 128), "dropout2": (N, 128), "fc2": (N, 10),
@@ -28,7 +35,7 @@ def test_layers_are_those_of_torch_with_the_shapes_of_their_outputs():
 
 
 def test_a_forward_pass_has_two_operations_a_weight_and_place_and_one_a_bias():
-    layers = {layer.name: layer.forward for layer in cost(flaxnets.CNN(), N).layers}
+    layers = {layer.name: layer.forward for layer in of_network("cnn").layers}
     assert layers["conv1"] == N * 26 * 26 * 32 * (2 * 9 + 1)
     assert layers["conv2"] == N * 24 * 24 * 64 * (2 * 9 * 32 + 1)
     assert layers["fc1"] == N * 128 * (2 * 9216 + 1)
@@ -36,7 +43,7 @@ def test_a_forward_pass_has_two_operations_a_weight_and_place_and_one_a_bias():
 
 
 def test_training_has_a_second_product_for_the_weights_and_a_third_for_the_input():
-    layers = cost(flaxnets.MLP(), N).layers
+    layers = of_network("mlp").layers
     products = {layer.name: (2 * N * layer.parameters, layer.training) for layer in layers}
     for name, times in (("0", 2), ("2", 3), ("4", 3)):  # nobody needs the gradient of the images
         product, training = products[f"linear_relu_stack.{name}"]

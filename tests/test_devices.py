@@ -2,9 +2,8 @@
 
 import jax
 import numpy as np
-from helpers import SMALL_CNN, run, trained_in_double, with_our_modules
+from helpers import run, trained_in_double, with_our_modules
 
-import flaxnets
 from flaxnets import batches
 
 COUNT = 4  # which divides the last batch, of 20, and not those of 30
@@ -14,7 +13,7 @@ import sys
 import flaxnets, jax, numpy as np
 from flaxnets.batches import find_mesh
 from flaxnets.training import Config, fit
-from helpers import SMALL_CNN, SMALL_MLP, digits, trained_in_double
+from helpers import SMALL_MLP, digits, trained_in_double
 
 (epoch,) = fit(flaxnets.MLP(**SMALL_MLP), digits(40), Config(epochs=1, batch_size=7))
 for leaf in jax.tree.leaves(epoch.state):
@@ -23,7 +22,7 @@ for leaf in jax.tree.leaves(epoch.state):
 with jax.default_device(jax.devices()[1]):
     assert find_mesh().devices.tolist() == [jax.devices()[1]]
 assert find_mesh().devices.tolist() == jax.devices()
-np.savez(sys.argv[1], **trained_in_double(flaxnets.CNN, **SMALL_CNN))
+np.savez(sys.argv[1], **trained_in_double())
 """
 
 
@@ -33,7 +32,7 @@ def test_after_an_epoch_in_double_precision_parameters_are_those_of_one_device(t
     status, _, err = run("-c", MANY, path, COUNT, env=environment)
     assert status == 0, err
     many = np.load(path)
-    for name, expected in trained_in_double(flaxnets.CNN, **SMALL_CNN).items():
+    for name, expected in trained_in_double().items():
         # 1e-10 allows sums in another order over 11 steps; other batches or masks give 1e-3
         np.testing.assert_allclose(many[name], expected, rtol=0, atol=1e-10)
 

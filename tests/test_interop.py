@@ -42,14 +42,15 @@ def test_torch_to_flax_to_torch_is_bit_for_bit_in_names_order_and_values(name, d
      flaxnets.CNN(num_classes=3, channels=(4, 8), hidden=16), flaxnets.MLP(hidden=(8,))],
 )  # fmt: skip
 def test_flax_to_torch_to_flax_is_bit_for_bit(model):
-    variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28)))
+    variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 28, 28)))
     back = interop.from_torch(model, interop.to_torch(model, variables))
     jax.tree.map(np.testing.assert_array_equal, variables, back)
 
 
 def test_fc1_takes_its_inputs_in_the_order_height_width_channel():
     model = flaxnets.CNN()
-    state_dict = interop.to_torch(model, model.init(jax.random.key(0), jnp.zeros((1, 28, 28))))
+    variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 28, 28)))
+    state_dict = interop.to_torch(model, variables)
     c, h, w = 5, 7, 11
     state_dict["fc1.weight"] = np.zeros((128, 9216), np.float32)
     state_dict["fc1.weight"][3, (c * 12 + h) * 12 + w] = 1

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from helpers import SMALL_CNN
 
 import flaxnets
 from flaxnets import interop
@@ -17,8 +18,8 @@ WITH_METADATA = (".safetensors", ".npz")  # torch's files have no place for text
 IMAGES = jnp.ones((2, 28, 28))
 MODELS = [
     *(network() for network in flaxnets.MODELS.values()),
-    flaxnets.CNN(num_classes=3, channels=(4, 8), hidden=16, convolution="lax"),
-    flaxnets.CNN(dtype=jnp.bfloat16, param_dtype=jnp.float16),
+    flaxnets.CNN(num_classes=3, convolution="lax", **SMALL_CNN),
+    flaxnets.CNN(dtype=jnp.bfloat16, param_dtype=jnp.float16, **SMALL_CNN),
     flaxnets.MLP(hidden=(8, 9, 10)),
 ]
 
@@ -26,14 +27,13 @@ MODELS = [
 @pytest.mark.parametrize("suffix", WITH_METADATA)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_a_saved_model_comes_back_with_its_fields_and_bits(model, suffix, tmp_path):
-    variables = model.init(jax.random.key(0), IMAGES)
+    variables = jax.jit(model.init)(jax.random.key(0), IMAGES)
     flaxnets.save(tmp_path / f"net{suffix}", model, variables, dataset="mnist")
     loaded, weights = flaxnets.load(tmp_path / f"net{suffix}")
     assert loaded == model
     assert hash(loaded) == hash(model)
     jax.tree.map(np.testing.assert_array_equal, weights, variables)
     assert interop.metadata(tmp_path / f"net{suffix}")["dataset"] == "mnist"
-    np.testing.assert_array_equal(loaded.apply(weights, IMAGES), model.apply(variables, IMAGES))
 
 
 def test_the_folder_of_a_run_is_loaded(tmp_path):

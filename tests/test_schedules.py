@@ -132,8 +132,14 @@ def test_a_second_start_compiles_nothing_anew(tmp_path):
 
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "flaxnets").touch()  # a file where the folder would be
-    status, _, err = run(*TRAIN, env=as_a_user_has_it(tmp_path), cwd=tmp_path)
-    assert status == 0, err
+    code = (
+        "import jax\nfrom flaxnets.commands.compilation_cache import use_compilation_cache\n"
+        "use_compilation_cache()\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"
+        "print(jax.jit(lambda x: x + 1)(1))"
+    )
+    status, out, err = run("-c", code, env=as_a_user_has_it(tmp_path))
+    assert (status, out) == (0, "2\n"), err
 
 
 def test_without_a_home_there_is_no_cache_and_no_error(monkeypatch):

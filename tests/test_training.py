@@ -9,7 +9,7 @@ import optax
 import pytest
 import torch
 from flax import linen as nn
-from helpers import SMALL_MLP, digits
+from helpers import SMALL_MLP, Dropping, digits
 
 import flaxnets
 from flaxnets import batches, data, evaluation, interop, step, training
@@ -32,17 +32,6 @@ class Tiny(nn.Module):
     @nn.compact
     def __call__(self, x):
         return nn.Dense(self.outputs)(x.reshape(len(x), -1))
-
-
-class Dropping(nn.Module):
-    """A network whose training depends on its masks."""
-
-    loss = staticmethod(flaxnets.MLP.loss)
-
-    @nn.compact
-    def __call__(self, x, train=False):
-        x = nn.relu(nn.Dense(16)(x.reshape(len(x), -1)))
-        return nn.Dense(10)(flaxnets.layers.Dropout(0.5)(x, train))
 
 
 def test_the_mlp_learns_the_digits():

@@ -89,9 +89,10 @@ def _drawing(model: nn.Module) -> Callable[..., dict[str, jax.Array]]:
 
         def ones(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
             name = ".".join(context.module.path)
+            out = call(*args, **kwargs)
             if context.method_name == "__call__" and name.startswith("dropout"):
                 found[name] = call(jnp.ones_like(args[0]), *args[1:], **kwargs)
-            return call(*args, **kwargs)
+            return out
 
         with nn.intercept_methods(ones):
             model.apply(variables, images, train=train, rngs={"dropout": jax.random.key(seed)})
