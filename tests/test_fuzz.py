@@ -97,9 +97,26 @@ def climbing_pt(path):
     path.write_bytes(path.read_bytes().replace(b"net/", b"../x"))
 
 
+def folder_pt(path):
+    """A tensor's file is marked as a folder: torch gives whatever was in memory."""
+    torch.save({"weight": torch.ones(3)}, path)
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"net/data/0") - 8  # the attributes in the directory at the end
+    content[at] |= 0x10
+    path.write_bytes(content)
+
+
 def climbing_tar(path):
     with tarfile.open(path, "w") as archive:
         archive.addfile(tarfile.TarInfo("../climbed"), io.BytesIO())
+
+
+def version_npz(path):
+    """A member of a version of zip that there is not: NotImplementedError in zipfile."""
+    interop.save(path, {"weight": np.ones(3)}, {"model": "mlp"})
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\1\2") + 6] = 255
+    path.write_bytes(content)
 
 
 def bomb_png(path):
@@ -121,8 +138,11 @@ HOSTILE = [
     (huge_header, "net.safetensors", interop.load),
     (huge_idx, "train-images-idx3-ubyte", lambda path: idx.read(path, "images")),
     (pickled_npz, "net.npz", interop.load),
+    (version_npz, "net.npz", interop.load),
+    (version_npz, "net.npz", interop.metadata),
     (pickled_pt, "net.pt", interop.load),
     (bare_pickle, "net.pth", interop.load),
+    (folder_pt, "net.pt", interop.load),
     (climbing_tar, "net.pt", interop.load),
     (climbing_pt, "net.pt", interop.load),
     (bomb_png, "digit.png", images.read),

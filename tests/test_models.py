@@ -134,7 +134,7 @@ def test_bytes_are_refused_since_images_are_in_0_1():
 
 
 def test_init_under_vmap_gives_each_seed_what_it_gives_alone():
-    model, x = SMALL["cnn"], jnp.ones((2, 28, 28))
+    model, x = SMALL["mlp"], jnp.ones((2, 28, 28))
     keys = jax.random.split(KEY, 3)
     together = jax.vmap(model.init, (0, None))(keys, x)
     alone = model.init(keys[1], x)

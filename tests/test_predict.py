@@ -80,7 +80,7 @@ def test_show_saves_what_the_network_saw(digits_run, tmp_path, capsys):
     path = tmp_path / "seen.png"
     heights = []
     for photos in (PHOTOS[:3], PHOTOS * 3, PHOTOS * 3 + PHOTOS[:1]):
-        status, out, _ = call(capsys, "predict", digits_run, *photos, "--show", path)
+        status, out, _ = call(capsys, "predict", digits_run, *photos, "--raw", "--show", path)
         assert status == 0
         with Image.open(path) as image:
             assert min(image.size) > 500

@@ -202,7 +202,7 @@ def _metadata_npz(path: Path) -> dict[str, str]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = dict(json.loads(archive.comment or b"{}"))
-    except (ValueError, TypeError, RecursionError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise ValueError(f"{path}: its metadata cannot be read ({error})") from error
     return {str(key): str(value) for key, value in found.items()}
 

@@ -19,6 +19,7 @@ from flaxnets.interop.layouts import StateDict, as_numpy
 WEIGHTS = ("model_state_dict", "state_dict", "model")  # what checkpoints call them
 OPTIMIZERS = ("optimizer_state_dict", "optimizer")
 DEEPEST = 3  # how far inside; a file may hold itself
+FOLDER = 0x10  # among the attributes of a member of a zip file
 
 
 def load_weights(path: Path) -> StateDict:
@@ -92,11 +93,15 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 
 def _check_sums(path: Path) -> None:
-    """torch itself reads past a wrong checksum: a flipped bit would be another weight."""
+    """torch itself reads past a wrong checksum: a flipped bit would be another weight. Of what is
+    marked as a folder it reads nothing, and gives what was in memory."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if damaged := archive.testzip():
                 raise ValueError(f"the checksum of {damaged} is wrong")
+            for info in archive.infolist():
+                if info.external_attr & FOLDER:
+                    raise ValueError(f"{info.filename} is marked as a folder")
 
 
 def _foreign(error: Exception) -> str:
