@@ -280,6 +280,7 @@ def test_a_workdir_in_use_is_refused_until_its_process_is_dead(tmp_path, monkeyp
     first = begun(tmp_path, *flags)
     wait_for(tmp_path / "checkpoints/46", first)
     first.send_signal(signal.SIGSTOP)  # it lives, and takes no time from the others
+    monkeypatch.setattr(processes, "first_signal", lambda _: signal.SIGTERM)  # one chunk of each
     assert call(capsys, "train", *flags, "--workdir", tmp_path)[0] == 2
     resume = ("train", *flags, "--workdir", tmp_path, "--resume")
     status, _, err = call(capsys, *resume)
@@ -287,7 +288,6 @@ def test_a_workdir_in_use_is_refused_until_its_process_is_dead(tmp_path, monkeyp
     assert f"{tmp_path} is in use by another run, process {first.pid}" in err
     first.kill()
     first.communicate()
-    monkeypatch.setattr(processes, "first_signal", lambda _: signal.SIGTERM)
     status, out, _ = call(capsys, *resume)
     assert status == 143
     assert "going on from step" in out
