@@ -43,7 +43,7 @@ SMALL = {
         "64",
     ],
     "survival": ["--kills", "1"],
-    "fuzzing": ["--cases", "30"],
+    "fuzzing": ["--cases", "10"],
     "photos": ["--n", "20", "--examples", "640"],
 }
 

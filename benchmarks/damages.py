@@ -79,9 +79,9 @@ def watched(case: str, seconds: float = SECONDS) -> Iterator[None]:
         raise Hangs(case)
 
     old = signal.signal(signal.SIGALRM, hang)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    tracemalloc.start()  # Python's memory and NumPy's, also what is not touched
     try:
+        tracemalloc.start()  # Python's memory and NumPy's, also what is not touched
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
         assert tracemalloc.get_traced_memory()[1] < MEMORY, f"{case} takes memory"
     finally:

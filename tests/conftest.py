@@ -5,18 +5,24 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import helpers
 import jax
 import pytest
 from helpers import status_of
 
-COMPILED = tempfile.mkdtemp(prefix="compiled-")
-DATA = os.environ.get("FLAXNETS_DATA")
+DATA = os.environ.get("FLAXNETS_DATA") and Path(os.environ["FLAXNETS_DATA"]).resolve()
+MADE = []  # the folder of compiled programs, if it was made here
 
 
 def pytest_configure():
-    """Programs that are the same are compiled once a test run, by whichever process comes first,
-    and kept where a user's cache is not touched."""
-    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", COMPILED)
+    """Programs that are the same are compiled once a test run, by whichever process comes first.
+
+    They are kept where a user's cache is not touched: in a new folder, or in FLAXNETS_COMPILED.
+    """
+    if "FLAXNETS_COMPILED" not in os.environ:
+        MADE.append(tempfile.mkdtemp(prefix="compiled-"))
+        os.environ["FLAXNETS_COMPILED"] = MADE[0]
+    folder = os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["FLAXNETS_COMPILED"]
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # for processes that tests start
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads spin where a core is busy
     jax.config.update("jax_compilation_cache_dir", folder)
@@ -25,7 +31,18 @@ def pytest_configure():
 
 def pytest_unconfigure():
     """They are of no use to anybody else."""
-    shutil.rmtree(COMPILED, ignore_errors=True)
+    for folder in MADE:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left():
+    """Also where a test has failed, or has stopped it."""
+    yield
+    while helpers.STARTED:
+        process = helpers.STARTED.pop()
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -40,8 +57,8 @@ def real_data() -> Path:
     """The folder of the real MNIST and Fashion-MNIST, where a run was asked to test on them."""
     if not DATA:
         pytest.skip("needs FLAXNETS_DATA=DIR, the folder of the real mnist and fashion_mnist")
-    assert Path(DATA).is_dir(), f"FLAXNETS_DATA={DATA}: no such folder"
-    return Path(DATA).resolve()
+    assert DATA.is_dir(), f"FLAXNETS_DATA={DATA}: no such folder"
+    return DATA
 
 
 @pytest.fixture(scope="session")

@@ -39,18 +39,30 @@ def call(capsys, *arguments):
     return status, *capsys.readouterr()
 
 
-def start(*arguments, **options):
-    """A Python process, whose outputs are text."""
+STARTED = []  # processes that do not outlive their test
+# What is killed, or works at the same time as another, could leave or see half a program there.
+UNCACHED = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+# On some processors XLA says of each program from there that it is not for them, and compiles it.
+CACHED = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def start(*arguments, env=None, **options):
+    """A Python process that goes on, whose outputs are text."""
+    STARTED.append(_process(*arguments, env={**(env or os.environ), **UNCACHED}, **options))
+    return STARTED[-1]
+
+
+def run(*arguments, env=None, **options):
+    """The exit status and the outputs of a Python process."""
+    process = _process(*arguments, env={**(env or os.environ), **CACHED}, **options)
+    out, err = process.communicate(timeout=HANGS)
+    return process.returncode, out, err
+
+
+def _process(*arguments, **options):
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [sys.executable, *map(str, arguments)]
     return subprocess.Popen(command, text=True, **pipes, **options)
-
-
-def run(*arguments, **options):
-    """The exit status and the outputs of a Python process."""
-    process = start(*arguments, **options)
-    out, err = process.communicate(timeout=HANGS)
-    return process.returncode, out, err
 
 
 def with_our_modules(**more):
@@ -58,12 +70,19 @@ def with_our_modules(**more):
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
 
 
-def wait_for(path, process):
-    """Until the process has written the file."""
+def wait_for(condition, process):
+    """Until it holds, while the process lives."""
     deadline = time.monotonic() + HANGS
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < deadline, "it hangs"
         time.sleep(0.02)
-    assert path.exists()
+    assert condition(), process.communicate()
+
+
+def steps_saved(run):
+    """The steps of the checkpoints that are whole."""
+    names = [path.name for path in run.glob("checkpoints/*")]
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def rows(path):
@@ -71,9 +90,9 @@ def rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def contents(folder):
-    """Of all files of a folder, but for a run's lock."""
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "lock"}
+def contents(folder, but=()):
+    """Of all files of a folder, but for those of a name."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in but}
 
 
 def digits(n_train=100, n_test=37):
@@ -110,15 +129,15 @@ class Dropping(nn.Module):
         return nn.Dense(10)(flaxnets.layers.Dropout(0.5)(x, train))
 
 
-def trained_in_double():
-    """The parameters of that after an epoch in float64: ten batches of 30, and one of 20."""
+def trained_in_double(network=Dropping, n=320, batch_size=30, **fields):
+    """A network's parameters after an epoch in float64: ten batches of 30, and one of 20."""
     with jax.enable_x64(True):
-        images, labels = digits(320).train
+        model, (images, labels) = network(**fields), digits(n).train
         splits = ((images / 255, labels), digits().test)
-        variables = Dropping().init(jax.random.key(0), images[:1] / 255)
+        variables = jax.jit(model.init)(jax.random.key(0), images[:1] / 255)
         variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
-        config = training.Config(epochs=1, batch_size=30)
-        (epoch,) = training.fit(Dropping(), splits, config, variables=variables)
+        config = training.Config(epochs=1, batch_size=batch_size)
+        (epoch,) = training.fit(model, splits, config, variables=variables)
         leaves = jax.tree_util.tree_leaves_with_path(epoch.state.params)
         return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, call, contents, idx_folder, rows, run
+from helpers import ROOT, UNCACHED, call, contents, idx_folder, rows, run
 
 import flaxnets
 from flaxnets import interop
@@ -193,8 +193,8 @@ sys.exit(cli.main(sys.argv[1:]))
 def test_a_full_disk_is_told_in_one_line_and_leaves_earlier_files_whole(tmp_path):
     (tmp_path / "net.npz").write_text("precious")
     arguments = ("--workdir", "run", "--save-model", "net.npz")
-    environment = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}  # it would be full too
     command = ("-c", ON_A_FULL_DISK, "train", *QUICK, *arguments)
+    environment = {**os.environ, **UNCACHED}  # that disk would be full too
     code, _, err = run(*command, cwd=tmp_path, env=environment)
     assert code == 1
     assert re.fullmatch(r"flaxnets train: error: .*File too large.*\n", err)

@@ -2,37 +2,52 @@
 
 import jax
 import numpy as np
-from helpers import run, trained_in_double, with_our_modules
+import pytest
+from helpers import SMALL_CNN, run, trained_in_double, with_our_modules
 
+import flaxnets
 from flaxnets import batches
 
 COUNT = 4  # which divides the last batch, of 20, and not those of 30
 
 MANY = """
 import sys
-import flaxnets, jax, numpy as np
+import jax, numpy as np
+from flaxnets import CNN, MLP
 from flaxnets.batches import find_mesh
 from flaxnets.training import Config, fit
-from helpers import SMALL_MLP, digits, trained_in_double
+from helpers import SMALL_CNN, SMALL_MLP, digits, trained_in_double
 
-(epoch,) = fit(flaxnets.MLP(**SMALL_MLP), digits(40), Config(epochs=1, batch_size=7))
+path, count, arguments = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+(epoch,) = fit(MLP(**SMALL_MLP), digits(40), Config(epochs=1, batch_size=7))
 for leaf in jax.tree.leaves(epoch.state):
     assert leaf.sharding.is_fully_replicated, leaf.sharding
-    assert len(leaf.sharding.device_set) == jax.device_count() == int(sys.argv[2])
+    assert len(leaf.sharding.device_set) == jax.device_count() == count
 with jax.default_device(jax.devices()[1]):
     assert find_mesh().devices.tolist() == [jax.devices()[1]]
 assert find_mesh().devices.tolist() == jax.devices()
-np.savez(sys.argv[1], **trained_in_double())
+np.savez(path, **eval(f"trained_in_double({arguments})"))
 """
 
 
-def test_after_an_epoch_in_double_precision_parameters_are_those_of_one_device(tmp_path):
+@pytest.mark.parametrize(
+    ("network", "arguments"),
+    [
+        pytest.param("dropping", {}),
+        pytest.param("fewer examples than devices", {"n": 10, "batch_size": 3}),
+        pytest.param("cnn", {"network": flaxnets.CNN, **SMALL_CNN}, marks=pytest.mark.slow),
+    ],
+)
+def test_after_an_epoch_in_double_precision_parameters_are_those_of_one_device(
+    network, arguments, tmp_path
+):
     environment = with_our_modules(XLA_FLAGS=f"--xla_force_host_platform_device_count={COUNT}")
+    given = "network=CNN, **SMALL_CNN" if network == "cnn" else f"**{arguments}"
     path = tmp_path / "found.npz"
-    status, _, err = run("-c", MANY, path, COUNT, env=environment)
+    status, _, err = run("-c", MANY, path, COUNT, given, env=environment)
     assert status == 0, err
     many = np.load(path)
-    for name, expected in trained_in_double().items():
+    for name, expected in trained_in_double(**arguments).items():
         # 1e-10 allows sums in another order over 11 steps; other batches or masks give 1e-3
         np.testing.assert_allclose(many[name], expected, rtol=0, atol=1e-10)
 

@@ -32,9 +32,7 @@ MLP = flaxnets.MLP(hidden=(8, 8))
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
 def test_a_damaged_file_is_refused_in_one_line_or_read_for_what_it_says(format, tmp_path):
-    found = try_format(format, tmp_path, 20)
-    assert found.refused
-    assert sum(found) == 20
+    assert try_format(format, tmp_path, 40).refused
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_the_run_goes_on(tmp_path):
@@ -104,6 +102,18 @@ def folder_pt(path):
     at = content.rindex(b"net/data/0") - 8  # the attributes in the directory at the end
     content[at] |= 0x10
     path.write_bytes(content)
+
+
+def test_a_pt_file_that_was_unpacked_and_packed_again_is_read(tmp_path):
+    """With its folders, as archivers write them."""
+    torch.save({"weight": torch.ones(3)}, path := tmp_path / "net.pt")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.mkdir("net")
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert interop.load(path)["weight"].tolist() == [1, 1, 1]
 
 
 def climbing_tar(path):

@@ -177,6 +177,10 @@ def test_run_gives_a_report_that_prints_as_a_table():
     assert "FAIL\n  names, order and shapes" in str(worse)
 
 
+def test_without_a_choice_all_eleven_levels_are_run():
+    assert compare.chosen(None) == tuple(range(1, 12))
+
+
 def test_run_refuses_what_is_not_there():
     with pytest.raises(ValueError, match="unknown model 'resnet'"):
         parity.run("resnet")

@@ -15,6 +15,7 @@ from helpers import (
     run,
     start,
     status_of,
+    steps_saved,
     trained_in_double,
     wait_for,
     with_our_modules,
@@ -44,7 +45,7 @@ def free_port():
 
 
 class Group:
-    """Processes that are gone when the test is over."""
+    """Processes that work together."""
 
     def __init__(self):
         self.processes = []
@@ -64,11 +65,7 @@ class Group:
 
 @pytest.fixture
 def group():
-    found = Group()
-    yield found
-    for process in found.processes:
-        process.kill()
-        process.communicate()
+    return Group()
 
 
 def ends(process):
@@ -86,7 +83,7 @@ def alone(tmp_path_factory):
 
 
 def test_processes_train_as_one_does_and_only_the_first_writes(group, tmp_path, alone):
-    together = group.train(2, *FLAGS, "--workdir", tmp_path / "run")
+    together = group.train(2, *FLAGS, "--workdir", tmp_path / "run", "--plot")
     (status, out, err), other = [ends(process) for process in together]
     assert (status, err) == (0, "")
     assert "Using 2 cpu devices of 2 processes" in out
@@ -118,7 +115,7 @@ def test_when_one_is_killed_the_others_say_so_in_a_line_stop_and_can_go_on(
 ):
     flags = ("--model", "mlp", "--epochs", "400", "--workdir", tmp_path / "run")
     running = group.train(count, *flags)
-    wait_for(tmp_path / "run/checkpoints/23", running[0])
+    wait_for(lambda: steps_saved(tmp_path / "run"), running[0])
     running[killed].kill()
     for number, process in enumerate(running):
         status, _, err = ends(process)
@@ -185,7 +182,7 @@ def test_a_signal_to_one_stops_all_and_the_run_goes_on_as_if_nothing_had_been(gr
     for process in group.train(2, *flags, "--workdir", tmp_path / "whole"):
         assert ends(process)[0] == 0
     both = group.train(2, *flags, "--workdir", tmp_path / "run")
-    wait_for(tmp_path / "run/metrics.jsonl", both[0])
+    wait_for((tmp_path / "run/metrics.jsonl").exists, both[0])
     both[1].send_signal(signal.SIGTERM)
     assert [ends(process)[0] for process in both] == [143, 143]
     for process in group.train(2, *flags, "--workdir", tmp_path / "run", "--resume"):

@@ -39,7 +39,7 @@ def write_official(folder, seed):
         images = np.array([0x803, n, 28, 28], ">u4").tobytes() + rng.bytes(n * 784)
         labels = np.array([0x801, n], ">u4").tobytes() + bytes(rng.integers(0, 10, n).tolist())
         for kind, content in (("images-idx3", images), ("labels-idx1", labels)):
-            packed = gzip.compress(content, mtime=seed)  # of one size, whatever the seed
+            packed = gzip.compress(content, mtime=seed)
             (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(packed)
 
 
@@ -59,7 +59,7 @@ def register(root, patch):
 
 @pytest.fixture(scope="module")
 def official(tmp_path_factory):
-    """A folder with the files of both datasets, as long as which they are the registered ones."""
+    """A folder with the files of both datasets, which TFDS takes for the registered ones."""
     root = tmp_path_factory.mktemp("official")
     with pytest.MonkeyPatch.context() as patch:
         for seed, name in enumerate(tfds_builder.BUILDERS):
@@ -93,6 +93,7 @@ def assert_same(splits, expected):
 
 def test_tensorflow_is_absent_here():
     if importlib.util.find_spec("tensorflow"):
+        assert not os.environ.get("FLAXNETS_DATA"), "where all is tested, TensorFlow must be absent"
         pytest.skip("TensorFlow is installed: the tests here do not prove that it is not needed")
 
 

@@ -274,7 +274,8 @@ def test_bfloat16_is_read_as_such(tmp_path):
 @pytest.mark.filterwarnings("ignore:dropout2d")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_checkpoint_of_torch_predicts_the_same_classes_in_each_precision(name, tmp_path):
-    """Weights as they are stored, computed in float32. Level 11 has all images of MNIST."""
+    """Weights as they are stored, computed in float32. Of two classes that are as good as equally
+    likely, rounding decides."""
     train, test = flaxnets.data.load("digits")
     net = trained_by_sgd(name, train)
     images = torch.tensor(test.images / np.float32(255)).reshape(SHAPES[name])
@@ -283,7 +284,11 @@ def test_a_checkpoint_of_torch_predicts_the_same_classes_in_each_precision(name,
         model, variables = flaxnets.load(tmp_path / "net.pt")
         ours = flaxnets.training.predict(model, variables, test.images).argmax(1)
         with torch.no_grad():
-            np.testing.assert_array_equal(ours, net.float()(images).argmax(1))
+            theirs = net.float()(images)
+        best = theirs.topk(2).values
+        sure = (best[:, 0] - best[:, 1] > 1e-4).numpy()
+        assert sure.mean() > 0.9
+        np.testing.assert_array_equal(ours[sure], theirs.argmax(1)[sure])
 
 
 def trained_by_sgd(name, train):

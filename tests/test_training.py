@@ -39,6 +39,13 @@ def test_the_mlp_learns_the_digits():
     assert train(flaxnets.MLP(), data.load("digits"), epochs=6).metrics.test_accuracy > 0.92
 
 
+@pytest.mark.slow
+def test_the_cnn_learns_mnist_in_an_epoch(real_data):
+    # all test images; over seeds the CNN has 98.0 % and more, a network with a fault in it less
+    last = train(flaxnets.CNN(), data.load("mnist", real_data), epochs=1)
+    assert last.metrics.test_accuracy > 0.97
+
+
 def test_a_tiny_set_is_overfitted_to_near_zero_loss():
     splits = digits(32, 32)
     last = train(flaxnets.MLP(), (splits.train, splits.train), epochs=60, batch_size=16)

@@ -100,7 +100,7 @@ def _check_sums(path: Path) -> None:
             if damaged := archive.testzip():
                 raise ValueError(f"the checksum of {damaged} is wrong")
             for info in archive.infolist():
-                if info.external_attr & FOLDER:
+                if info.external_attr & FOLDER and not info.is_dir():
                     raise ValueError(f"{info.filename} is marked as a folder")
 
 
