@@ -1,6 +1,7 @@
 """Who imports whom (the table of the design), and what importing the package loads."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,11 @@ def test_the_check_sees_imports_inside_functions(tmp_path):
         "def f():\n    from flaxnets.models import CNN\n    from flaxnets import data\n"
     )
     assert imported(file) == {"models", "data"}
+
+
+def test_no_test_file_imports_another():
+    for path in Path(__file__).parent.glob("*.py"):
+        assert not re.findall(r"^\s*(?:from|import) test_\w+", path.read_text(), re.MULTILINE), path
 
 
 def loaded_after(statement):
