@@ -144,10 +144,12 @@ def test_the_train_loss_is_the_mean_over_examples_not_over_batches():
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 37, 1000])
-def test_every_test_example_is_counted_whatever_the_batch_size(batch_size):
+def test_every_test_example_is_predicted_and_counted_whatever_the_batch_size(batch_size):
     model, test = MLP, digits().test
     variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28)))
     outputs = np.asarray(model.apply(variables, jnp.asarray(test.images, jnp.float32) / 255))
+    predicted = training.predict(model, variables, test.images, batch_size=batch_size)
+    np.testing.assert_allclose(predicted, outputs, rtol=1e-5, atol=1e-6)
     loss, accuracy = training.evaluate(model, variables, test, batch_size=batch_size)
     assert accuracy == np.mean(outputs.argmax(1) == test.labels)
     np.testing.assert_allclose(loss, model.loss(outputs, test.labels).mean(), rtol=1e-5)
