@@ -26,6 +26,7 @@ import flaxnets
 from flaxnets import checkpoint, interop
 from flaxnets.checkpoint import LATEST
 from flaxnets.commands import processes
+from flaxnets.reports import Snapshot
 from flaxnets.step import initial_state
 
 # 23 steps an epoch, reported in fives
@@ -87,6 +88,15 @@ def test_the_latest_and_the_best_checkpoints_are_kept(whole):
     accuracies = {row["step"]: row["test_accuracy"] for row in rows(whole / "metrics.jsonl")}
     assert max(accuracies.values()) in [accuracies[step] for step in kept]
     assert len(kept) <= LATEST + 1
+
+
+def test_the_best_checkpoint_is_kept_though_it_is_an_old_one(tmp_path):
+    state = jax.tree.map(np.asarray, initial_state({"kernel": np.ones((2, 2), np.float32)}))
+    snapshot = Snapshot(state, np.zeros((2, 2), np.uint32), np.arange(7), 1, 2, 3.5, 4.25)
+    with checkpoint.Checkpoints(tmp_path) as checkpoints:
+        for step, accuracy in enumerate((0.9, 0.1, 0.2, 0.3), 1):
+            checkpoints.save(step, snapshot, {"settings": {}}, accuracy)
+    assert steps_saved(tmp_path) == [1, 3, 4]
 
 
 def test_rows_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path, monkeypatch, capsys, whole):
