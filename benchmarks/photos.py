@@ -27,11 +27,12 @@ def main() -> None:
     splits = data.load("mnist", options.data_dir)
     model, config = flaxnets.CNN(), training.Config(epochs=1)
     train = tuple(array[: options.examples] for array in splits.train)
-    (epoch,) = training.fit(model, (train, splits.test), config)
-    test, rng = splits.test, np.random.default_rng(0)
+    test, labels = (array[: options.n] for array in splits.test)
+    (epoch,) = training.fit(model, (train, (test, labels)), config)
+    rng = np.random.default_rng(0)
     kinds = {
-        "images as they are": (list(test.images[: options.n]), test.labels[: options.n]),
-        "photos": ([photo(x, rng) for x in test.images[: options.n]], test.labels[: options.n]),
+        "images as they are": (list(test), labels),
+        "photos": ([photo(x, rng) for x in test], labels),
         "drawings": ([images.read(DRAWN / f"{i}.jpg") for i in range(10)], np.arange(10)),
     }
     rows = []
