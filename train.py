@@ -11,7 +11,7 @@ about 30 s an epoch on two cores, to 98.6 % or better after three:
 
 import sys
 
-from flaxnets.cli import main
+from flaxnets.cli.program import main
 
 if __name__ == "__main__":
     sys.exit(main(["train", *sys.argv[1:]]))

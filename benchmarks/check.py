@@ -14,7 +14,7 @@ from pathlib import Path
 import environment
 import turns
 
-from flaxnets.commands.presets import PRESETS
+from flaxnets.runs.presets import PRESETS
 
 # model, batch size, least ratio: on a CPU to the better of eager PyTorch's layouts, on a GPU to the
 # best of all that ran there, torch.compile among them

@@ -18,8 +18,8 @@ import environment
 
 import flaxnets
 from flaxnets import data, training
-from flaxnets.checkpoint import Checkpoints
-from flaxnets.reports import Chunk
+from flaxnets.runs.checkpoints import Checkpoints
+from flaxnets.training.reports import Chunk
 
 EPOCH = 938  # steps
 

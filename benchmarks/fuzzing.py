@@ -27,11 +27,13 @@ import torch
 from damages import damaged, watched
 from PIL import Image
 
-from flaxnets import checkpoint, images, interop
-from flaxnets.checkpoint import parts
+from flaxnets.runs import checkpoints as checkpoint
+from flaxnets.photos import read as images
+from flaxnets import interop
+from flaxnets.runs.checkpoints import parts
 from flaxnets.data import idx
-from flaxnets.reports import Snapshot
-from flaxnets.step import initial_state
+from flaxnets.training.reports import Snapshot
+from flaxnets.training.step import initial_state
 
 REFUSED = (ValueError, OSError)
 STATE = {"fc.weight": np.arange(12, dtype=np.float32).reshape(3, 4), "fc.bias": np.ones(3)}

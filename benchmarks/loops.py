@@ -20,8 +20,8 @@ import turns
 
 import flaxnets
 from flaxnets import data
-from flaxnets.batches import Batch, arrange, find_mesh, place
-from flaxnets.step import initial_state, run_steps, train_step
+from flaxnets.training.batches import Batch, arrange, find_mesh, place
+from flaxnets.training.step import initial_state, run_steps, train_step
 
 
 def main() -> None:

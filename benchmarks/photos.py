@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 import flaxnets
-from flaxnets import data, images, training
-from flaxnets.preparation import prepare
+from flaxnets import data, training
+from flaxnets.photos import read as images
+from flaxnets.photos.prepare import prepare
 
 DRAWN = Path(__file__).parents[1] / "tests/photos"
 

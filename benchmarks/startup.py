@@ -25,7 +25,7 @@ import sys, time
 import numpy as np
 began = time.perf_counter()
 import jax
-from flaxnets.commands.compilation_cache import use_compilation_cache
+from flaxnets.cli.compilation_cache import use_compilation_cache
 import flaxnets
 from flaxnets import training
 use_compilation_cache()
@@ -59,7 +59,7 @@ print(imported - began, time.perf_counter() - loaded, 0.0)
 WHOLE = """
 import time
 began = time.perf_counter()
-from flaxnets.cli import main
+from flaxnets.cli.program import main
 assert main(["train"]) == 0
 print(0.0, time.perf_counter() - began, 0.0)
 """

@@ -19,8 +19,8 @@ from torch_side import Trainer
 
 import flaxnets
 from flaxnets import data, training
-from flaxnets.commands.presets import PRESETS
-from flaxnets.schedules import learning_rates
+from flaxnets.runs.presets import PRESETS
+from flaxnets.training.schedules import learning_rates
 
 
 def main() -> None:

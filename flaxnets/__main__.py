@@ -2,7 +2,7 @@
 
 import sys
 
-from flaxnets.cli import main
+from flaxnets.cli.program import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,10 +14,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from flaxnets.batches import Batch
-from flaxnets.evaluation import apply, mode, own_loss
-from flaxnets.module import Module
-from flaxnets.step import initial_state, train_step
+from flaxnets.training.batches import Batch
+from flaxnets.training.evaluation import apply, mode, own_loss
+from flaxnets.layers.base import Module
+from flaxnets.training.step import initial_state, train_step
 
 
 class LayerCost(NamedTuple):

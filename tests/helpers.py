@@ -17,7 +17,7 @@ import numpy as np
 
 import flaxnets
 from flaxnets import data, training
-from flaxnets.cli import main
+from flaxnets.cli.program import main
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = [str(ROOT / f"tests/photos/{digit}.jpg") for digit in range(10)]

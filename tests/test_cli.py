@@ -183,7 +183,7 @@ def test_a_diverging_run_says_so_in_one_line_and_fails(tmp_path, capsys):
 # 100 kB a file at most, as if the disk were full: the parameters take 2.7 MB
 ON_A_FULL_DISK = """
 import resource, sys
-from flaxnets import cli
+from flaxnets.cli import program as cli
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 sys.exit(cli.main(sys.argv[1:]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import run, with_our_modules
 
-from flaxnets.convolution import CHUNK, conv2d
+from flaxnets.layers.patches import CHUNK, conv2d
 from flaxnets.parity.records import FLOAT64
 
 # float32's rounding of sums of at most 2,000 products of normal numbers

@@ -6,7 +6,7 @@ import pytest
 from helpers import SMALL_CNN, run, trained_in_double, with_our_modules
 
 import flaxnets
-from flaxnets import batches
+from flaxnets.training import batches
 
 COUNT = 4  # which divides the last batch, of 20, and not those of 30
 
@@ -14,7 +14,7 @@ MANY = """
 import sys
 import jax, numpy as np
 from flaxnets import CNN, MLP
-from flaxnets.batches import find_mesh
+from flaxnets.training.batches import find_mesh
 from flaxnets.training import Config, fit
 from helpers import SMALL_CNN, SMALL_MLP, digits, trained_in_double
 

@@ -9,7 +9,9 @@ import pytest
 from helpers import ROOT
 
 import flaxnets
-from flaxnets import checkpoint, convolution, data, interop, layers, models, parity, training
+from flaxnets.runs import checkpoints as checkpoint
+from flaxnets.layers import patches as convolution
+from flaxnets import data, interop, layers, models, parity, training
 from flaxnets.parity import records, reference, report
 
 OTHERS = (layers.Module, convolution.conv2d, parity.run, report.Report, records.Record)

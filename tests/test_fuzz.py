@@ -23,7 +23,8 @@ from fuzzing import FORMATS, REFUSED, try_checkpoints, try_format
 from helpers import HANGS
 
 import flaxnets
-from flaxnets import images, interop
+from flaxnets.photos import read as images
+from flaxnets import interop
 from flaxnets.data import idx
 from flaxnets.training import Config
 

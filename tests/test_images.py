@@ -5,7 +5,7 @@ import pytest
 from helpers import declared_png, run
 from PIL import Image
 
-from flaxnets import images
+from flaxnets.photos import read as images
 
 LEVELS = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
 

@@ -14,7 +14,7 @@ PACKAGE = Path(flaxnets.__file__).parent
 MAY_IMPORT = {
     "convolution": set(),
     "interop.__init__": {"interop"},
-    "interop.layouts": set(),
+    "interop.layout": set(),
     "interop.files": {"interop"},
     "interop.pickled": {"interop"},
     "interop.adam": {"interop"},

@@ -97,7 +97,7 @@ def test_every_key_that_does_not_fit_is_named_in_one_error():
     for offence in ("missing fc1.bias", "missing fc3.weight", "unexpected fc9.bias",
                     "fc2.bias is shaped (7,), expected (256,)"):  # fmt: skip
         assert offence in str(info.value)
-    with pytest.raises(ValueError, match=r"missing fc1/kernel.*; missing"):
+    with pytest.raises(ValueError, match=r"missing params/fc1/kernel.*; missing"):
         interop.to_torch(model, {"params": {}})
 
 

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from flaxnets import interop, layers
-from flaxnets.convolution import IMPLEMENTATIONS
+from flaxnets.layers.patches import IMPLEMENTATIONS
 
 # float64 sums of a few hundred terms of order one: each side is within about 1e-14.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}

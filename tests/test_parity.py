@@ -23,7 +23,7 @@ from flaxnets.parity.levels import (
 )
 from flaxnets.parity.records import FLOAT32, FLOAT64, TF32, Record, relative_error, surprise
 from flaxnets.parity.subject import Pair, examples, record_masks, subject
-from flaxnets.step import run_steps
+from flaxnets.training.step import run_steps
 
 NAMES = list(flaxnets.MODELS)
 SMALL = trials.few_examples()

@@ -6,8 +6,9 @@ from helpers import ROOT
 from PIL import Image
 from scipy import ndimage
 
-from flaxnets import data, images
-from flaxnets.preparation import prepare, scale
+from flaxnets import data
+from flaxnets.photos import read as images
+from flaxnets.photos.prepare import prepare, scale
 
 PHOTOS = [ROOT / f"tests/photos/{digit}.jpg" for digit in range(10)]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import PHOTOS, ROOT, call, run, status_of
 
-from flaxnets import cli
+from flaxnets.cli import program as cli
 from flaxnets.parity.reference import REFERENCES
 
 README = (ROOT / "README.md").read_text()

@@ -23,11 +23,12 @@ from helpers import (
 from survival import same_run
 
 import flaxnets
-from flaxnets import checkpoint, interop
-from flaxnets.checkpoint import LATEST
-from flaxnets.commands import processes
-from flaxnets.reports import Snapshot
-from flaxnets.step import initial_state
+from flaxnets.runs import checkpoints as checkpoint
+from flaxnets import interop
+from flaxnets.runs.checkpoints import LATEST
+from flaxnets.runs import processes
+from flaxnets.training.reports import Snapshot
+from flaxnets.training.step import initial_state
 
 # 23 steps an epoch, reported in fives
 FLAGS = ("--model", "mlp", "--epochs", "3", "--log-interval", "5")
@@ -267,8 +268,8 @@ def test_a_signal_ends_the_run_saved_and_with_its_status(number, tmp_path):
 # After the first chunk there are compiled steps that take minutes.
 BUSY = """
 import sys, jax
-from flaxnets import cli
-from flaxnets.commands.recorder import Recorder
+from flaxnets.cli import program as cli
+from flaxnets.runs.recorder import Recorder
 
 def busy(self, chunk):
     print("busy", flush=True)
@@ -315,8 +316,8 @@ def test_a_workdir_in_use_is_refused_until_its_process_is_dead(tmp_path, monkeyp
 # The disk is full from the first checkpoint on: no file may have more than 100 kB
 ON_A_FULL_DISK = """
 import resource, sys
-from flaxnets import cli
-from flaxnets.checkpoint import Checkpoints
+from flaxnets.cli import program as cli
+from flaxnets.runs.checkpoints import Checkpoints
 
 save = Checkpoints.save
 

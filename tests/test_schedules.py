@@ -12,11 +12,12 @@ import torch
 from helpers import SMALL_MLP, call, digits, idx_folder, run
 
 import flaxnets
-from flaxnets import step, training
-from flaxnets.commands import presets
-from flaxnets.commands.compilation_cache import use_compilation_cache
+from flaxnets.training import step
+from flaxnets import training
+from flaxnets.runs import presets
+from flaxnets.cli.compilation_cache import use_compilation_cache
 from flaxnets.parity.records import FLOAT64
-from flaxnets.schedules import SCHEDULES, learning_rates
+from flaxnets.training.schedules import SCHEDULES, learning_rates
 
 
 def torchs(steps, rate):
@@ -111,7 +112,7 @@ def test_half_precision_trains_as_well_and_keeps_its_parameters_in_single(tmp_pa
 # All that is compiled is kept, also what would take less than a tenth of a second.
 KEEPING_ALL = """
 import sys, jax
-from flaxnets import cli
+from flaxnets.cli import program as cli
 
 update = jax.config.update
 jax.config.update = lambda name, value: update(name, 0 if name.endswith("time_secs") else value)

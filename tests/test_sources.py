@@ -7,7 +7,7 @@ import signal
 import pytest
 from helpers import call, idx_folder, status_of
 
-from flaxnets.commands import processes, sources
+from flaxnets.runs import processes, sources
 
 FLAGS = ("--model", "mlp", "--epochs", "3")
 

@@ -12,7 +12,8 @@ from flax import linen as nn
 from helpers import SMALL_MLP, Dropping, digits
 
 import flaxnets
-from flaxnets import batches, data, evaluation, interop, step, training
+from flaxnets.training import batches, evaluation, step
+from flaxnets import data, interop, training
 from flaxnets.parity.reference import LOSSES, REFERENCES
 from flaxnets.training import Config
 

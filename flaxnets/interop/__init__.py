@@ -1,22 +1,15 @@
-"""Weights to and from PyTorch: the layout rules, the files, Adam's state.
+"""Weights to and from PyTorch: the variables of a model, files, the state of optimizers.
 
 A ``state_dict`` here is what torch calls so, with NumPy arrays: torch's names, shapes and order.
 """
 
 from flaxnets.interop.adam import adam_from_torch, adam_to_torch
 from flaxnets.interop.files import FORMATS, check_path, load, load_optimizer, metadata, save
-from flaxnets.interop.layouts import (
-    LAYOUTS,
-    StateDict,
-    from_torch,
-    leaves,
-    named_parameters,
-    to_torch,
-)
+from flaxnets.interop.held import leaves
+from flaxnets.interop.layout import StateDict, from_torch, named_parameters, to_torch
 
 __all__ = [
     "FORMATS",
-    "LAYOUTS",
     "StateDict",
     "adam_from_torch",
     "adam_to_torch",

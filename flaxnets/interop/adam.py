@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from flaxnets.interop.layouts import from_torch, leaves, to_torch
+from flaxnets.interop.layout import from_torch, leaves, to_torch
 
 MOMENTS = {"exp_avg": "mu", "exp_avg_sq": "nu"}  # torch's names, and optax's
 # Which classes have a setting of this name in their param_groups.

@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from flaxnets.interop import pickled
-from flaxnets.interop.layouts import StateDict, as_numpy
+from flaxnets.interop.layout import StateDict, as_numpy
 
 DEFLATE = 1032  # times smaller than what it holds: no deflated stream can be more
 PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and by torch.compile

@@ -14,7 +14,7 @@ from typing import IO, Any, TypeGuard
 import ml_dtypes
 import numpy as np
 
-from flaxnets.interop.layouts import StateDict, as_numpy
+from flaxnets.interop.layout import StateDict, as_numpy
 
 WEIGHTS = ("model_state_dict", "state_dict", "model")  # what checkpoints call them
 OPTIMIZERS = ("optimizer_state_dict", "optimizer")

@@ -14,7 +14,7 @@ from flaxnets import interop
 from flaxnets.layers import Conv2d, Dropout2d, Linear, max_pool2d
 from flaxnets.models import CNN, MLP
 from flaxnets.parity.subject import Subject, subject
-from flaxnets.step import train_step
+from flaxnets.training.step import train_step
 
 
 class Mutant(NamedTuple):
@@ -111,7 +111,7 @@ def _map_params(change: Any, variables: Any) -> Any:
 
 def _unpermuted(model: Any, state_dict: Any) -> Any:
     variables = interop.from_torch(model, state_dict)
-    weight = np.array(interop.layouts.as_numpy(state_dict["fc1.weight"]))
+    weight = np.array(interop.layout.as_numpy(state_dict["fc1.weight"]))
     variables["params"]["fc1"]["kernel"] = weight.T
     return variables
 
@@ -123,7 +123,7 @@ def _reshaped(model: Any, state_dict: Any, kind: int) -> Any:
 
     def change(path: Any, ours: Any) -> Any:
         leaf = weights[tuple(key.key for key in path)]
-        theirs = interop.layouts.as_numpy(state_dict[leaf.name])
+        theirs = interop.layout.as_numpy(state_dict[leaf.name])
         return np.array(theirs).reshape(ours.shape) if theirs.ndim == kind else ours
 
     return jax.tree_util.tree_map_with_path(change, variables)

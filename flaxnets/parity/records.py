@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxnets.interop.layouts import as_numpy
+from flaxnets.interop.layout import as_numpy
 
 
 class Record(NamedTuple):

@@ -11,12 +11,12 @@ import optax
 import torch
 
 from flaxnets import data, interop
-from flaxnets.evaluation import Loss
-from flaxnets.interop.layouts import as_numpy
+from flaxnets.training.evaluation import Loss
+from flaxnets.interop.layout import as_numpy
 from flaxnets.models import MODELS, Network
 from flaxnets.parity.records import Lane
 from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
-from flaxnets.step import train_step
+from flaxnets.training.step import train_step
 
 
 @dataclasses.dataclass(frozen=True)

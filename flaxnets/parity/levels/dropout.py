@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from flaxnets.batches import Batch
+from flaxnets.training.batches import Batch
 from flaxnets.parity.records import Record, surprise
 from flaxnets.parity.reference import REFERENCES
 from flaxnets.parity.subject import Subject, examples
-from flaxnets.step import initial_state, run_steps
+from flaxnets.training.step import initial_state, run_steps
 
 SURE = -np.log10(1e-6)  # how unlikely a count must be to be called wrong
 

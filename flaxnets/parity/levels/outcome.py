@@ -10,7 +10,7 @@ from scipy.stats import t, ttest_ind
 
 from flaxnets import interop, training
 from flaxnets.data import Split, Splits
-from flaxnets.evaluation import predict
+from flaxnets.training.evaluation import predict
 from flaxnets.parity.levels.trajectory import BATCH, RATE, random_batches, torch_step
 from flaxnets.parity.records import FLOAT32, Record, lanes
 from flaxnets.parity.subject import Pair, Subject

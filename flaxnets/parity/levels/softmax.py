@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from flaxnets import layers
-from flaxnets.interop.layouts import as_numpy
+from flaxnets.interop.layout import as_numpy
 from flaxnets.parity.records import Lane, Record, lanes, relative_error
 from flaxnets.parity.subject import Pair, Subject
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from flaxnets import interop
-from flaxnets.batches import Batch
+from flaxnets.training.batches import Batch
 from flaxnets.data import Split, Splits
 from flaxnets.parity.records import FLOAT64, Lane, Record, lanes
 from flaxnets.parity.subject import Pair, Subject, record_masks
-from flaxnets.step import TrainState, initial_state
+from flaxnets.training.step import TrainState, initial_state
 
 BATCH, RATE = 64, 1e-3
 

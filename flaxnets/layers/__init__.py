@@ -1,0 +1,35 @@
+"""The layers of ``torch.nn`` that the tutorials use, as linen modules with torch's semantics.
+
+What differs from torch is what JAX asks for: images are channels last, (N, H, W, C); training is
+an argument of the call (``train=True``), not a state of the module; random numbers come from the
+key given as ``rngs={"dropout": key}``. What differs from linen is what torch has: sizes are
+given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothing is padded,
+``Dropout2d`` drops whole channels, and modules print as torch's do.
+"""
+
+from flaxnets.layers.activation import LogSoftmax, ReLU, Softmax
+from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.container import Sequential
+from flaxnets.layers.convolution import Conv2d
+from flaxnets.layers.dropout import Dropout, Dropout2d
+from flaxnets.layers.flatten import Flatten
+from flaxnets.layers.linear import Linear
+from flaxnets.layers.patches import conv2d
+from flaxnets.layers.pooling import MaxPool2d, max_pool2d
+
+__all__ = [
+    "Conv2d",
+    "Dropout",
+    "Dropout2d",
+    "Flatten",
+    "Linear",
+    "LogSoftmax",
+    "MaxPool2d",
+    "Module",
+    "ReLU",
+    "Sequential",
+    "Softmax",
+    "Tensor",
+    "conv2d",
+    "max_pool2d",
+]

@@ -1,0 +1,1 @@
+"""Pictures of one's own: read, and brought to the form of a dataset."""

@@ -1,0 +1,53 @@
+"""What of a snapshot is arrays and what is numbers, and their checksums."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from flaxnets.training.reports import Snapshot
+
+FOLDER = "checkpoints"  # in a workdir
+
+
+def empty(like: Any, examples: int) -> dict[str, Any]:
+    """Arrays as ``split`` gives them, of zeros."""
+    keys, order = np.zeros((2, 2), np.uint32), np.zeros(examples, np.int32)
+    return {"state": like, "keys": keys, "order": order}
+
+
+def split(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays of a snapshot, in NumPy, and the numbers."""
+    facts = snapshot._asdict()
+    arrays = {name: facts.pop(name) for name in ("state", "keys", "order")}
+    arrays["order"] = np.asarray(arrays["order"], np.int32)  # also where JAX has 64-bit integers
+    return jax.tree.map(np.asarray, arrays), {**facts, "examples": len(snapshot.order)}
+
+
+def join(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> Snapshot:
+    """The inverse of ``split``."""
+    names = ("epoch", "position", "loss_sum", "seconds")
+    return Snapshot(**arrays, **{name: facts[name] for name in names})
+
+
+def shapes(arrays: Any) -> dict[str, str]:
+    """The dtype and shape of each."""
+    leaves = jax.tree_util.tree_leaves_with_path(arrays)
+    return {jax.tree_util.keystr(path): f"{leaf.dtype}{leaf.shape}" for path, leaf in leaves}
+
+
+def checksum_facts(facts: Mapping[str, Any]) -> int:
+    """Of the numbers."""
+    return zlib.crc32(json.dumps(facts, sort_keys=True).encode())
+
+
+def checksum(arrays: Any) -> int:
+    """Of the arrays, their dtypes and shapes."""
+    found = 0
+    for array in jax.tree.leaves(arrays):
+        found = zlib.crc32(f"{array.dtype}{array.shape}".encode(), found)
+        found = zlib.crc32(array.tobytes(), found)
+    return found
