@@ -27,13 +27,12 @@ import torch
 from damages import damaged, watched
 from PIL import Image
 
-from flaxnets.runs import checkpoints as checkpoint
-from flaxnets.photos import read as images
 from flaxnets import interop
-from flaxnets.runs.checkpoints import parts
 from flaxnets.data import idx
-from flaxnets.training.reports import Snapshot
-from flaxnets.training.step import initial_state
+from flaxnets.photos import read as images
+from flaxnets.runs import checkpoints as checkpoint
+from flaxnets.runs.checkpoints import parts
+from flaxnets.training.state import Snapshot, initial_state
 
 REFUSED = (ValueError, OSError)
 STATE = {"fc.weight": np.arange(12, dtype=np.float32).reshape(3, 4), "fc.bias": np.ones(3)}
@@ -147,7 +146,7 @@ def try_format(format: Format, folder: Path, cases: int) -> Counts:
 
 def try_checkpoints(folder: Path, cases: int) -> Counts:
     """Damage each file of a checkpoint so many times; each time the run goes on."""
-    state = initial_state({"kernel": np.arange(64, dtype=np.float32).reshape(8, 8)})
+    state = initial_state({"params": {"kernel": np.arange(64, dtype=np.float32).reshape(8, 8)}})
     state = jax.tree.map(np.asarray, state)
     snapshot = Snapshot(state, np.zeros((2, 2), np.uint32), np.arange(7), 1, 2, 3.5, 4.25)
     with checkpoint.Checkpoints(folder / "whole") as checkpoints:

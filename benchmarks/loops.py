@@ -16,12 +16,14 @@ import time
 import environment
 import jax
 import jax.numpy as jnp
+import optax
 import turns
 
 import flaxnets
 from flaxnets import data
 from flaxnets.training.batches import Batch, arrange, find_mesh, place
-from flaxnets.training.step import initial_state, run_steps, train_step
+from flaxnets.training.state import initial_state
+from flaxnets.training.step import run_steps, train_step
 
 
 def main() -> None:
@@ -46,13 +48,13 @@ def main() -> None:
 def loops(model, batches: Batch, steps: int) -> dict:
     """Turns of so many steps; each gives its images per second."""
     variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28)))
-    state, key = initial_state(variables["params"]), jax.random.key(1)
+    state, key = initial_state(variables), jax.random.key(1)
     size = batches.labels.shape[1]
 
     def step(state, i):
         batch = jax.tree.map(lambda array: array[i], batches)
         step_key = jax.random.fold_in(key, state.step)
-        return train_step(model, model.loss, state, batch, step_key, 1e-3)
+        return train_step(model, model.loss, optax.adam(1e-3), state, batch, step_key)
 
     def scan(unroll):
         return jax.jit(lambda s: jax.lax.scan(step, s, jnp.arange(steps), unroll=unroll))
@@ -71,7 +73,7 @@ def loops(model, batches: Batch, steps: int) -> dict:
 
     def fori(state):
         rates = jnp.full(steps, 1e-3)
-        return run_steps(model, model.loss, batches, key, rates, state, 0, steps)
+        return run_steps(model, model.loss, None, batches, key, rates, state, 0, steps)
 
     runs = {"fori": fori, "scan": scan(1), "scan, unrolled": scan(8),
             "jitted steps": one_by_one(()), "and given away": one_by_one(0)}  # fmt: skip

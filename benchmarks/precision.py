@@ -16,7 +16,7 @@ from scipy.stats import ttest_ind
 
 import flaxnets
 from flaxnets import data, training
-from flaxnets.parity.compare import ON_DIGITS
+from flaxnets.parity.tutorials import TUTORIALS
 
 MARGIN, SURE = 0.005, 0.05
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Print a line a network, and save all."""
     options, rows, splits = parse(), [], data.load("digits")
     for model in options.model:
-        epochs, _ = ON_DIGITS[model]
+        epochs, _ = TUTORIALS[model].on_digits
         seeds = options.seeds or 20
         found = {"float32": [], "bfloat16": []}
         for seed in range(seeds):

@@ -20,7 +20,7 @@ from torch_side import Trainer
 import flaxnets
 from flaxnets import data, training
 from flaxnets.runs.presets import PRESETS
-from flaxnets.training.schedules import learning_rates
+from flaxnets.training.config import learning_rates
 
 
 def main() -> None:

@@ -17,7 +17,11 @@ PLACE = Path(__file__).parents[1] / "flaxnets" / "parity" / "reference.py"
 SPEC = importlib.util.spec_from_file_location("reference", PLACE)
 REFERENCE = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(REFERENCE)
-LOSSES, REFERENCES, SHAPES = REFERENCE.LOSSES, REFERENCE.REFERENCES, REFERENCE.SHAPES
+F = torch.nn.functional
+REFERENCES = {"cnn": REFERENCE.Net, "mlp": REFERENCE.NeuralNetwork,
+              "softmax_mlp": REFERENCE.SoftmaxNeuralNetwork}  # fmt: skip
+LOSSES = {"cnn": F.nll_loss, "mlp": F.cross_entropy, "softmax_mlp": F.cross_entropy}
+SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
 
 # The tutorials use Dropout2d on a 2-D input before fc2, and torch warns of it.
 warnings.filterwarnings("ignore", message="dropout2d")

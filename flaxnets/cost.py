@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 
-from flaxnets.training.batches import Batch
-from flaxnets.training.evaluation import apply, mode, own_loss
 from flaxnets.layers.base import Module
-from flaxnets.training.step import initial_state, train_step
+from flaxnets.switch import switched
+from flaxnets.training.batches import Batch
+from flaxnets.training.call import apply, own_loss
+from flaxnets.training.state import initial_state
+from flaxnets.training.step import train_step
 
 
 class LayerCost(NamedTuple):
@@ -56,15 +59,16 @@ def cost(model: Module, batch_size: int = 64) -> Cost:
     shapes: list[Any] = [jax.ShapeDtypeStruct((batch_size, *shape), kind) for shape, kind in kinds]
     x, batch = shapes[0], Batch(*shapes)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
-    state = jax.eval_shape(initial_state, variables["params"])
+    state = jax.eval_shape(initial_state, variables)
 
     def forward(model: nn.Module) -> jax.stages.Lowered:
-        run = functools.partial(apply, model, train=False, rngs=None)
+        run = functools.partial(apply, model, train=False)
         return jax.jit(lambda v, x: run(v, x)).lower(variables, x)
 
     def training(model: nn.Module) -> jax.stages.Lowered:
-        step = jax.jit(functools.partial(train_step, model, own_loss(model)))
-        return step.lower(state, batch, jax.random.key(0), 1e-3)
+        loss = own_loss(model)
+        step = jax.jit(lambda rate, *of: train_step(model, loss, optax.adam(rate), *of))
+        return step.lower(1e-3, state, batch, jax.random.key(0))
 
     return Cost(_layers(model, variables, x), _program(model, forward), _program(model, training))
 
@@ -103,7 +107,7 @@ def _layers(model: Module, variables: Any, x: Any) -> list[LayerCost]:
         return outputs
 
     with nn.intercept_methods(record):
-        jax.eval_shape(functools.partial(apply, model, train=False, rngs=None), variables, x)
+        jax.eval_shape(functools.partial(apply, model, train=False), variables, x)
     layers: list[LayerCost] = []
     for name, call in calls.items():
         inner = any(layer.parameters for layer in layers)
@@ -118,10 +122,10 @@ def _layer(name: str, layer: Any, x: Any, outputs: Any, inner: bool) -> LayerCos
     key = {"dropout": jax.random.key(0)}
 
     def forward(variables: Any, x: Any) -> Any:
-        return layer.apply(variables, x, **mode(layer, False))
+        return layer.apply(variables, x, **switched(type(layer).__call__, False))
 
     def backward(variables: Any, x: Any, gradient: Any) -> Any:
-        run = functools.partial(layer.apply, rngs=key, **mode(layer, True))
+        run = functools.partial(layer.apply, rngs=key, **switched(type(layer).__call__, True))
         if inner:
             outputs, pull = jax.vjp(run, variables, x)
         else:

@@ -108,9 +108,9 @@ def digits(n_train=100, n_test=37):
 def level_records(name, level):
     """What a level of parity finds of a network, on few examples; once for all who look at it."""
     from flaxnets.parity import compare, trials
-    from flaxnets.parity.subject import subject
+    from flaxnets.parity.tutorials import TUTORIALS
 
-    (found,) = compare.compare(subject(name), trials.few_examples(), [level])
+    (found,) = compare.compare(TUTORIALS[name].pair, trials.few_examples(), [level])
     return found
 
 

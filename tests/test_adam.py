@@ -9,7 +9,7 @@ import torch
 
 import flaxnets
 from flaxnets import interop
-from flaxnets.parity.reference import LOSSES, REFERENCES
+from flaxnets.parity.tutorials import TUTORIALS
 
 NAMES = list(flaxnets.MODELS)
 
@@ -17,13 +17,13 @@ NAMES = list(flaxnets.MODELS)
 def stepped(name, optimizer=torch.optim.Adam, steps=3, **settings):
     """A network of torch and its optimizer after some steps."""
     torch.manual_seed(1)
-    net = REFERENCES[name]()
+    net = TUTORIALS[name].pair.net()
     optimizer = optimizer(net.parameters(), **settings)
     images, labels = torch.rand(5, 1, 28, 28), torch.arange(5)
     for _ in range(steps):
         optimizer.zero_grad()
         outputs = net(images.reshape(5, 784) if name == "softmax_mlp" else images)
-        LOSSES[name](outputs, labels).backward()
+        TUTORIALS[name].pair.torch_loss(outputs, labels).backward()
         optimizer.step()
     return net, optimizer
 
@@ -82,7 +82,7 @@ def test_an_adam_before_its_first_step_is_that_of_optax():
 
 
 def test_parameters_in_groups_are_taken_in_their_order():
-    net = REFERENCES["mlp"]()
+    net = TUTORIALS["mlp"].pair.net()
     parameters = list(net.parameters())
     optimizer = torch.optim.Adam(
         [{"params": parameters[:2]}, {"params": parameters[2:], "lr": 1.0}]

@@ -8,12 +8,12 @@ import numpy as np
 import optax
 import pytest
 import torch
+from flaxnets.parity.subject import record_masks
 
 import flaxnets
 from flaxnets import data, interop
 from flaxnets.parity.records import FLOAT64
-from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
-from flaxnets.parity.subject import record_masks
+from flaxnets.parity.tutorials import TUTORIALS
 
 RATE = 1e-3
 
@@ -30,9 +30,9 @@ def train_in_torch(name, net, optimizer, steps):
     masks = []
     for images, labels in steps:
         optimizer.zero_grad()
-        x = torch.tensor(images.reshape(SHAPES[name]))
+        x = torch.tensor(images.reshape(-1, *TUTORIALS[name].pair.shape))
         outputs, drawn = record_masks(net, functools.partial(net, x))
-        LOSSES[name](outputs, torch.tensor(labels, dtype=torch.int64)).backward()
+        TUTORIALS[name].pair.torch_loss(outputs, torch.tensor(labels, dtype=torch.int64)).backward()
         optimizer.step()
         masks.append(drawn)
     return masks
@@ -74,7 +74,7 @@ def test_begun_in_torch_and_ended_in_flax_it_arrives_where_torch_alone_arrives(
     torch.manual_seed(0)
     with FLOAT64():
         steps = batches(before + after, size)
-        net = REFERENCES[name]().double()
+        net = TUTORIALS[name].pair.net().double()
         optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
         train_in_torch(name, net, optimizer, steps[:before])
         model = flaxnets.MODELS[name](dtype=jnp.float64, param_dtype=jnp.float64)
@@ -94,7 +94,7 @@ def test_begun_in_flax_and_ended_in_torch_it_arrives_where_torch_alone_arrives(
     torch.manual_seed(0)
     with FLOAT64():
         steps = batches(before + after, size)
-        alone, other = REFERENCES[name]().double(), REFERENCES[name]().double()
+        alone, other = TUTORIALS[name].pair.net().double(), TUTORIALS[name].pair.net().double()
         model = flaxnets.MODELS[name](dtype=jnp.float64, param_dtype=jnp.float64)
         variables = interop.from_torch(model, alone.state_dict())
         optimizer = torch.optim.Adam(alone.parameters(), lr=RATE)

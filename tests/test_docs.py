@@ -9,10 +9,10 @@ import pytest
 from helpers import ROOT
 
 import flaxnets
-from flaxnets.runs import checkpoints as checkpoint
-from flaxnets.layers import patches as convolution
 from flaxnets import data, interop, layers, models, parity, training
+from flaxnets.layers import patches as convolution
 from flaxnets.parity import records, reference, report
+from flaxnets.runs import checkpoints as checkpoint
 
 OTHERS = (layers.Module, convolution.conv2d, parity.run, report.Report, records.Record)
 

@@ -23,9 +23,9 @@ from fuzzing import FORMATS, REFUSED, try_checkpoints, try_format
 from helpers import HANGS
 
 import flaxnets
-from flaxnets.photos import read as images
 from flaxnets import interop
 from flaxnets.data import idx
+from flaxnets.photos import read as images
 from flaxnets.training import Config
 
 MLP = flaxnets.MLP(hidden=(8, 8))

@@ -12,7 +12,7 @@ import torch
 
 import flaxnets
 from flaxnets import interop, layers
-from flaxnets.parity.reference import REFERENCES
+from flaxnets.parity.tutorials import TUTORIALS
 
 NAMES = list(flaxnets.MODELS)
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -25,7 +25,7 @@ def bits(array):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_torch_to_flax_to_torch_is_bit_for_bit_in_names_order_and_values(name, dtype):
-    model, theirs = flaxnets.MODELS[name](), REFERENCES[name]().to(dtype).state_dict()
+    model, theirs = flaxnets.MODELS[name](), TUTORIALS[name].pair.net().to(dtype).state_dict()
     variables = interop.from_torch(model, theirs)
     back = interop.to_torch(model, variables)
     assert list(back) == list(theirs)
@@ -89,7 +89,7 @@ def test_a_module_of_other_layers_is_refused():
 
 def test_every_key_that_does_not_fit_is_named_in_one_error():
     model = flaxnets.SoftmaxMLP()
-    state_dict = {k: v.numpy() for k, v in REFERENCES["softmax_mlp"]().state_dict().items()}
+    state_dict = {k: v.numpy() for k, v in TUTORIALS["softmax_mlp"].pair.net().state_dict().items()}
     del state_dict["fc1.bias"], state_dict["fc3.weight"]
     state_dict["fc9.bias"] = state_dict["fc2.bias"] = np.zeros(7)
     with pytest.raises(ValueError, match="does not fit SoftmaxMLP") as info:
@@ -122,7 +122,7 @@ def test_scalars_stay_scalars_and_any_name_can_be_saved(suffix, tmp_path):
 
 
 def test_converted_weights_share_no_memory_with_either_side():
-    model, theirs = flaxnets.MLP(), REFERENCES["mlp"]()
+    model, theirs = flaxnets.MLP(), TUTORIALS["mlp"].pair.net()
     variables = interop.from_torch(model, theirs.state_dict())
     before = jax.tree.map(np.copy, variables)
     with torch.no_grad():

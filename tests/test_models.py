@@ -12,7 +12,7 @@ from helpers import SMALL_CNN, SMALL_MLP
 
 import flaxnets
 from flaxnets import interop
-from flaxnets.parity.reference import LOSSES, REFERENCES
+from flaxnets.parity.tutorials import TUTORIALS
 
 NAMES = list(flaxnets.MODELS)
 KEY = jax.random.key(0)
@@ -33,7 +33,7 @@ def images(n=5, seed=0):
 
 def reference(name, seed=0):
     torch.manual_seed(seed)
-    return REFERENCES[name]().double()
+    return TUTORIALS[name].pair.net().double()
 
 
 def torch_input(name, x):
@@ -59,7 +59,9 @@ def test_outputs_are_those_of_torch_with_the_weights_carried_over(name):
 def ours_and_torchs_gradients(name, theirs, x, labels, **apply_arguments):
     model = flaxnets.MODELS[name]()
     inputs = torch.tensor(x).requires_grad_()
-    LOSSES[name](theirs(torch_input(name, inputs)), torch.tensor(labels)).backward()
+    TUTORIALS[name].pair.torch_loss(
+        theirs(torch_input(name, inputs)), torch.tensor(labels)
+    ).backward()
     with jax.enable_x64(True):
         variables = interop.from_torch(model, theirs.state_dict())
         masks = apply_arguments.pop("masks", {})
@@ -105,7 +107,7 @@ def test_the_cnn_trains_as_torchs_does_with_torchs_masks_replayed():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_models_print_as_their_twins_but_for_the_class_name(name):
-    theirs = REFERENCES[name]()
+    theirs = TUTORIALS[name].pair.net()
     assert repr(flaxnets.MODELS[name]()) == repr(theirs).replace(
         type(theirs).__name__, flaxnets.MODELS[name].__name__, 1
     )

@@ -13,6 +13,7 @@ from helpers import call, level_records
 import flaxnets
 from flaxnets import data, interop, parity
 from flaxnets.parity import compare, mutants, report, trials
+from flaxnets.parity.bounds import FLOAT32, FLOAT64, TF32
 from flaxnets.parity.levels import (
     adam,
     dropout,
@@ -21,12 +22,19 @@ from flaxnets.parity.levels import (
     outcome,
     trajectory,
 )
-from flaxnets.parity.records import FLOAT32, FLOAT64, TF32, Record, relative_error, surprise
-from flaxnets.parity.subject import Pair, examples, record_masks, subject
+from flaxnets.parity.observe import mask_places, record_masks, replayed
+from flaxnets.parity.pair import Sides
+from flaxnets.parity.records import Record, relative_error, surprise
+from flaxnets.parity.tutorials import TUTORIALS
 from flaxnets.training.step import run_steps
 
 NAMES = list(flaxnets.MODELS)
 SMALL = trials.few_examples()
+
+
+def pair(name):
+    """A tutorial's."""
+    return TUTORIALS[name].pair
 
 
 def assert_all_pass(records):
@@ -75,11 +83,11 @@ def test_a_mutant_that_lives_or_crashes_or_an_equivalent_that_dies_is_no_pass():
 
 def test_steps_that_all_draw_with_the_same_key_are_seen(monkeypatch):
     def same_key(*arguments):
-        state = arguments[5]._replace(step=jax.numpy.asarray(0))
-        return run_steps(*arguments[:5], state, *arguments[6:])
+        state = arguments[6]._replace(step=jax.numpy.asarray(0))
+        return run_steps(*arguments[:6], state, *arguments[7:])
 
     monkeypatch.setattr(dropout, "run_steps", same_key)
-    failed = [record.name for record in dropout.dropout(subject("cnn")) if not record.passed]
+    failed = [record.name for record in dropout.dropout(pair("cnn")) if not record.passed]
     assert failed == ["a new mask each step"]
 
 
@@ -93,11 +101,11 @@ def test_a_p_value_that_has_become_0_surprises_by_a_finite_number(dtype):
 def test_no_bound_of_any_precision_lets_a_gradient_of_zero_pass(name):
     for lane in (FLOAT32, TF32):
         with FLOAT32():
-            pair = Pair(subject(name), lane)
-        layers = [n for n, m in pair.net.named_modules() if not list(m.children())]
+            sides = Sides(pair(name), lane)
+        layers = [n for n, m in sides.net.named_modules() if not list(m.children())]
         bounds = [
-            *forward.layer_bounds(pair, layers).values(),
-            gradients.gradient_bound(pair, 32),
+            *forward.layer_bounds(sides, layers).values(),
+            gradients.gradient_bound(sides, pair(name).examples(32)[0]),
             *(adam.adam_bound(lane, step) for step in (1, 10, 1000)),
         ]
         assert max(bounds) < (2e-4 if lane == FLOAT32 else 0.03)  # zeros are off by 1
@@ -112,14 +120,17 @@ def test_the_list_of_mutants_is_that_of_the_design():
 
 def test_masks_that_are_recorded_are_those_that_torch_applied():
     with FLOAT32():
-        pair = Pair(subject("cnn"), FLOAT32)
-        pair.net.train()
+        sides = Sides(pair("cnn"), FLOAT32)
+        sides.net.train()
         before = []
-        for layer in (pair.net.dropout1, pair.net.dropout2):
+        for layer in (sides.net.dropout1, sides.net.dropout2):
             layer.register_forward_hook(lambda _, inputs, out: before.append((inputs[0], out)))
-        images = pair.torch_images(examples(16)[0])
+        inputs = sides.pair.examples(16)[0]
+        x = sides.torch_inputs(inputs)
         with torch.no_grad(), pytest.warns(UserWarning, match="dropout2d"):
-            _, masks = record_masks(pair.net, lambda: pair.net(images))
+            _, drawn = record_masks(sides.net, lambda: sides.net(x))
+        places = mask_places(sides.model, sides.variables, sides.inputs(inputs))
+        masks = replayed(drawn, places)
     (x, dropped), (y, thinned) = before
     keep = torch.tensor(masks["dropout1"]["keep"]).permute(0, 3, 1, 2)
     # torch multiplies by 1 / 0.75 as float32 has it: one rounding more or less
@@ -138,12 +149,12 @@ def test_the_equivalence_test_tells_equal_from_different(monkeypatch):
         (rng.normal(0.98, 0.02, 20), rng.normal(0.98, 0.02, 20), False),  # too little is known
     ):
         monkeypatch.setattr(outcome, "accuracies", lambda *_, a=ours, b=theirs: (a, b))
-        (record,) = outcome.outcome(subject("mlp"), SMALL.splits, 1, 20)
+        (record,) = outcome.outcome(pair("mlp"), SMALL.splits, 1, 20)
         assert record.passed is passes
 
 
 def test_level_10_trains_both_sides():
-    ours, theirs = outcome.accuracies(subject("mlp"), data.load("digits"), epochs=3, seeds=2)
+    ours, theirs = outcome.accuracies(pair("mlp"), data.load("digits"), epochs=3, seeds=2)
     assert ours.shape == theirs.shape == (2,)
     assert min(ours.min(), theirs.min()) > 0.8  # three epochs of digits: about 0.9
 
@@ -158,9 +169,10 @@ def test_an_error_is_relative_to_the_largest_value_and_nan_passes_nothing():
 
 def test_float64_has_the_bounds_of_the_design():
     with FLOAT64():
-        pair = Pair(subject("cnn"), FLOAT64)
-        assert set(forward.layer_bounds(pair, ["conv1", "output"]).values()) == {1e-12}
-    assert gradients.gradient_bound(pair, 32) == adam.adam_bound(FLOAT64, 10) == 1e-11
+        sides = Sides(pair("cnn"), FLOAT64)
+        assert set(forward.layer_bounds(sides, ["conv1", "output"]).values()) == {1e-12}
+        bound = gradients.gradient_bound(sides, pair("cnn").examples(2)[0])
+    assert bound == adam.adam_bound(FLOAT64, 10) == 1e-11
 
 
 def test_run_gives_a_report_that_prints_as_a_table():
@@ -211,10 +223,9 @@ mutants_of_one = [mutant for mutant in mutants.mutants() if mutant.name == "beta
 
 
 def test_a_level_that_fails_is_named_and_the_exit_status_is_1(capsys, monkeypatch):
-    broken = next(m.subject for m in mutants.mutants() if m.name == "Linear not transposed")
-    import flaxnets.parity.subject as module
-
-    monkeypatch.setattr(module, "subject", lambda name: broken)
+    broken = next(m.pair for m in mutants.mutants() if m.name == "Linear not transposed")
+    wrong = TUTORIALS["mlp"]._replace(pair=broken)
+    monkeypatch.setitem(TUTORIALS, "mlp", wrong)
     status, out, _ = call(capsys, "parity", "--model", "mlp", "--level", "3")
     assert status == 1
     assert "NOT every level holds" in out
@@ -237,7 +248,7 @@ def test_bad_input_to_the_command_is_refused(arguments, message, capsys):
 
 
 def test_no_level_leaves_64_bit_numbers_switched_on():
-    list(compare.compare(subject("mlp"), SMALL, [3]))
+    list(compare.compare(pair("mlp"), SMALL, [3]))
     assert jax.numpy.ones(1).dtype == np.float32
 
 
@@ -245,12 +256,12 @@ def test_training_taken_up_from_torchs_state_stays_with_torch(monkeypatch):
     """As the SoftmaxMLP is compared on MNIST, whose rounding grows too far in one go."""
     train = data.load("digits").train
     with FLOAT64():
-        theirs, ours = trajectory.losses(subject("softmax_mlp"), train, FLOAT64, every=5)
-        beside, _ = trajectory.losses(subject("softmax_mlp"), train, FLOAT64, moved=1e-6)
+        theirs, ours = trajectory.losses(pair("softmax_mlp"), train, FLOAT64, every=5)
+        beside, _ = trajectory.losses(pair("softmax_mlp"), train, FLOAT64, moved=1e-6)
     np.testing.assert_allclose(ours, theirs, atol=1e-12, rtol=0)
     assert 1e-9 < np.abs(beside - theirs).max() < 1e-3
-    monkeypatch.setitem(trajectory.FREE, "softmax_mlp", 5)
-    records = list(trajectory.trajectory(subject("softmax_mlp"), data.load("digits")))
+    free = dataclasses.replace(pair("softmax_mlp"), free=5)
+    records = list(trajectory.trajectory(free, data.load("digits")))
     assert [(r.lane, np.isfinite(r.bound)) for r in records] == [
         ("float64", True), ("float64", False), ("float64", False), ("float32", False),
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from helpers import ROOT, level_records
 
 import flaxnets
 from flaxnets.parity import compare, mutants, report
+from flaxnets.parity.tutorials import TUTORIALS
 
 README = (ROOT / "README.md").read_text()
 PAGE = (ROOT / "PARITY.md").read_text()
@@ -58,7 +59,7 @@ def test_float64_is_stated_under_the_bound_of_the_design(level, bound):
 
 
 def test_the_page_is_of_the_real_data_at_the_seeds_of_the_code():
-    for name, (dataset, epochs, seeds) in compare.ON_THE_REAL_DATA.items():
+    for name, (_, _, (dataset, epochs, seeds)) in TUTORIALS.items():
         assert f"- {name}: {dataset}; level 10: {seeds} seeds a side, {epochs} epochs" in PAGE
         (outcome,) = (row for row in table("model")
                       if row["model"] == name and row["level"] == "10 outcome")  # fmt: skip

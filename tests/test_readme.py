@@ -8,7 +8,7 @@ import torch
 from helpers import PHOTOS, ROOT, call, run, status_of
 
 from flaxnets.cli import program as cli
-from flaxnets.parity.reference import REFERENCES
+from flaxnets.parity.tutorials import TUTORIALS
 
 README = (ROOT / "README.md").read_text()
 
@@ -86,7 +86,7 @@ def test_the_other_commands_run(command, digits_run, tmp_path, capsys, monkeypat
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/cnn").symlink_to(digits_run)
     (tmp_path / "photo.jpg").symlink_to(PHOTOS[3])
-    torch.save({"model": REFERENCES["mlp"]().state_dict()}, tmp_path / "checkpoint.pt")
+    torch.save({"model": TUTORIALS["mlp"].pair.net().state_dict()}, tmp_path / "checkpoint.pt")
     if "--resume" in command:
         assert status_of("train", "--model", "mlp", "--epochs", "1", "--workdir", "runs/mlp") == 0
     _, *arguments = shlex.split(command)

@@ -23,12 +23,11 @@ from helpers import (
 from survival import same_run
 
 import flaxnets
-from flaxnets.runs import checkpoints as checkpoint
 from flaxnets import interop
-from flaxnets.runs.checkpoints import LATEST
+from flaxnets.runs import checkpoints as checkpoint
 from flaxnets.runs import processes
-from flaxnets.training.reports import Snapshot
-from flaxnets.training.step import initial_state
+from flaxnets.runs.checkpoints import LATEST
+from flaxnets.training.state import Snapshot, initial_state
 
 # 23 steps an epoch, reported in fives
 FLAGS = ("--model", "mlp", "--epochs", "3", "--log-interval", "5")
@@ -92,7 +91,9 @@ def test_the_latest_and_the_best_checkpoints_are_kept(whole):
 
 
 def test_the_best_checkpoint_is_kept_though_it_is_an_old_one(tmp_path):
-    state = jax.tree.map(np.asarray, initial_state({"kernel": np.ones((2, 2), np.float32)}))
+    state = jax.tree.map(
+        np.asarray, initial_state({"params": {"kernel": np.ones((2, 2), np.float32)}})
+    )
     snapshot = Snapshot(state, np.zeros((2, 2), np.uint32), np.arange(7), 1, 2, 3.5, 4.25)
     with checkpoint.Checkpoints(tmp_path) as checkpoints:
         for step, accuracy in enumerate((0.9, 0.1, 0.2, 0.3), 1):
@@ -235,7 +236,7 @@ def test_rows_that_are_missing_are_told_and_nothing_is_touched(tmp_path, capsys,
 def test_what_other_versions_have_saved_is_refused_and_not_called_damaged(tmp_path, capsys, whole):
     shutil.copytree(whole, tmp_path / "run")
     variables = flaxnets.MLP(num_classes=7).init(jax.random.key(0), np.zeros((1, 28, 28)))
-    other = jax.tree.map(np.asarray, initial_state(variables["params"]))
+    other = jax.tree.map(np.asarray, initial_state(variables))
     with pytest.raises(ValueError, match="is whole, but not of this training"):
         checkpoint.restore(tmp_path / "run", other, lambda about: None)
     assert steps_saved(tmp_path / "run") == steps_saved(whole)

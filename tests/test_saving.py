@@ -12,7 +12,7 @@ from helpers import SMALL_CNN
 
 import flaxnets
 from flaxnets import interop
-from flaxnets.parity.reference import REFERENCES
+from flaxnets.parity.tutorials import TUTORIALS
 
 WITH_METADATA = (".safetensors", ".npz")  # torch's files have no place for text
 IMAGES = jnp.ones((2, 28, 28))
@@ -48,14 +48,14 @@ def test_the_folder_of_a_run_is_loaded(tmp_path):
 @pytest.mark.parametrize("name", flaxnets.MODELS)
 @pytest.mark.parametrize("suffix", interop.FORMATS)
 def test_weights_of_torch_without_metadata_are_recognised(name, suffix, tmp_path):
-    interop.save(tmp_path / f"net{suffix}", REFERENCES[name]().state_dict())
+    interop.save(tmp_path / f"net{suffix}", TUTORIALS[name].pair.net().state_dict())
     model, _ = flaxnets.load(tmp_path / f"net{suffix}")
     assert model == flaxnets.MODELS[name]()
 
 
 @pytest.mark.parametrize("name", flaxnets.MODELS)
 def test_named_parameters_are_those_of_torch_in_name_order_and_shape(name):
-    model, theirs = flaxnets.MODELS[name](), REFERENCES[name]()
+    model, theirs = flaxnets.MODELS[name](), TUTORIALS[name].pair.net()
     variables = interop.from_torch(model, theirs.state_dict())
     ours = list(flaxnets.named_parameters(model, variables))
     for (name, array), (expected, tensor) in zip(ours, theirs.named_parameters(), strict=True):
@@ -81,7 +81,7 @@ def refused(path, message, kind=ValueError):
 
 
 def with_metadata(path, **metadata):
-    interop.save(path, REFERENCES["mlp"]().state_dict(), metadata)
+    interop.save(path, TUTORIALS["mlp"].pair.net().state_dict(), metadata)
     return path
 
 
@@ -139,7 +139,7 @@ def test_torch_reads_what_was_saved(tmp_path):
     flaxnets.save(tmp_path / "net.safetensors", model, variables)
     from safetensors.torch import load_file
 
-    theirs = REFERENCES["cnn"]()
+    theirs = TUTORIALS["cnn"].pair.net()
     theirs.load_state_dict(load_file(tmp_path / "net.safetensors"))
     with torch.no_grad():
         outputs = theirs.eval()(torch.ones(2, 1, 28, 28)).numpy()

@@ -12,12 +12,12 @@ import torch
 from helpers import SMALL_MLP, call, digits, idx_folder, run
 
 import flaxnets
-from flaxnets.training import step
 from flaxnets import training
-from flaxnets.runs import presets
 from flaxnets.cli.compilation_cache import use_compilation_cache
 from flaxnets.parity.records import FLOAT64
-from flaxnets.training.schedules import SCHEDULES, learning_rates
+from flaxnets.runs import presets
+from flaxnets.training import step
+from flaxnets.training.config import SCHEDULES, learning_rates
 
 
 def torchs(steps, rate):

@@ -12,8 +12,8 @@ import sys
 import pytest
 from helpers import ROOT
 
-from flaxnets.cli import program as cli
 from flaxnets.cli import parity
+from flaxnets.cli import program as cli
 from flaxnets.models import MODELS
 
 GREEN_PASS, RED_FAIL = "\x1b[32mpass\x1b[0m", "\x1b[31mFAIL\x1b[0m"

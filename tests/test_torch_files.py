@@ -11,7 +11,7 @@ from helpers import call, run
 
 import flaxnets
 from flaxnets import interop
-from flaxnets.parity.reference import LOSSES, REFERENCES, SHAPES
+from flaxnets.parity.tutorials import TUTORIALS
 
 NAMES = list(flaxnets.MODELS)
 
@@ -19,7 +19,7 @@ NAMES = list(flaxnets.MODELS)
 def trained(name, dtype=torch.float32):
     """A network whose weights no initialisation gives."""
     torch.manual_seed(7)
-    net = REFERENCES[name]().to(dtype)
+    net = TUTORIALS[name].pair.net().to(dtype)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.mul_(3).add_(0.01)
@@ -77,7 +77,7 @@ def test_there_and_back_through_files_of_torch_is_bit_for_bit(name, dtype, tmp_p
     for key, tensor in state_dict.items():
         assert back[key].dtype == dtype
         assert torch.equal(back[key].view(torch.uint8), tensor.view(torch.uint8))
-    REFERENCES[name]().to(dtype).load_state_dict(back)
+    TUTORIALS[name].pair.net().to(dtype).load_state_dict(back)
 
 
 class Bomb:
@@ -278,7 +278,7 @@ def test_a_checkpoint_of_torch_predicts_the_same_classes_in_each_precision(name,
     likely, rounding decides."""
     train, test = flaxnets.data.load("digits")
     net = trained_by_sgd(name, train)
-    images = torch.tensor(test.images / np.float32(255)).reshape(SHAPES[name])
+    images = torch.tensor(test.images / np.float32(255)).reshape(-1, *TUTORIALS[name].pair.shape)
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
         torch.save({"model": net.to(dtype).state_dict()}, tmp_path / "net.pt")
         model, variables = flaxnets.load(tmp_path / "net.pt")
@@ -294,12 +294,12 @@ def test_a_checkpoint_of_torch_predicts_the_same_classes_in_each_precision(name,
 def trained_by_sgd(name, train):
     """A network after an epoch in torch, not by Adam, in evaluation."""
     torch.manual_seed(123)
-    net = REFERENCES[name]()
+    net = TUTORIALS[name].pair.net()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    images = torch.tensor(train.images / np.float32(255)).reshape(SHAPES[name])
+    images = torch.tensor(train.images / np.float32(255)).reshape(-1, *TUTORIALS[name].pair.shape)
     labels = torch.tensor(train.labels, dtype=torch.int64)
     for x, y in zip(images.split(100), labels.split(100), strict=True):
         optimizer.zero_grad()
-        LOSSES[name](net(x), y).backward()
+        TUTORIALS[name].pair.torch_loss(net(x), y).backward()
         optimizer.step()
     return net.eval()

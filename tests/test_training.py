@@ -12,10 +12,10 @@ from flax import linen as nn
 from helpers import SMALL_MLP, Dropping, digits
 
 import flaxnets
-from flaxnets.training import batches, evaluation, step
 from flaxnets import data, interop, training
-from flaxnets.parity.reference import LOSSES, REFERENCES
-from flaxnets.training import Config
+from flaxnets.parity.tutorials import TUTORIALS
+from flaxnets.training import Config, batches, call, step
+from flaxnets.training.state import initial_state
 
 MLP = flaxnets.MLP(**SMALL_MLP)
 
@@ -87,25 +87,25 @@ def test_the_log_interval_and_the_test_batch_size_change_no_result():
 def test_an_epoch_with_a_partial_batch_is_torchs_in_float64():
     """100 examples in batches of 64: 64, then 36, which must weigh like 36 and be averaged so."""
     torch.manual_seed(0)
-    theirs, model, n = REFERENCES["mlp"]().double(), flaxnets.MLP(), 100
+    theirs, model, n = TUTORIALS["mlp"].pair.net().double(), flaxnets.MLP(), 100
     optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3)
     state_dict = {k: v.numpy().copy() for k, v in theirs.state_dict().items()}
     images, labels = digits(n).train
     with jax.enable_x64(True):
-        state = step.initial_state(interop.from_torch(model, state_dict)["params"])
+        state = initial_state(interop.from_torch(model, state_dict))
         mesh = batches.find_mesh()
         order = step.epoch_order(jax.random.key(1), n)
         examples = batches.arrange(batches.place((images / 255, labels), mesh), order, 64, mesh)
         rates = jnp.full(2, 1e-3)
         state, ours_sum = step.run_steps(
-            model, model.loss, examples, jax.random.key(0), rates, state, 0, 2
+            model, model.loss, None, examples, jax.random.key(0), rates, state, 0, 2
         )
         ours = interop.to_torch(model, state.variables)
     theirs_sum = 0.0
     for chosen in np.split(np.asarray(order), [64]):
         optimizer.zero_grad()
         out = theirs(torch.tensor(images[chosen] / 255))
-        loss = LOSSES["mlp"](out, torch.tensor(labels[chosen]).long())
+        loss = TUTORIALS["mlp"].pair.torch_loss(out, torch.tensor(labels[chosen]).long())
         loss.backward()
         optimizer.step()
         theirs_sum += loss.item() * len(chosen)
@@ -170,7 +170,7 @@ def test_half_precision_losses_are_added_up_in_single():
 
 def test_images_are_normalised_to_what_torchvisions_to_tensor_gives():
     levels = np.arange(256, dtype=np.uint8)
-    ours = jax.jit(evaluation.normalise)(levels)
+    ours = jax.jit(call.normalise)(levels)
     np.testing.assert_array_equal(ours, torch.tensor(levels).float().div(255))
 
 
@@ -213,7 +213,7 @@ def test_whole_numbers_that_are_no_classes_give_no_accuracy():
 
 def test_double_precision_weights_train_in_single_without_a_warning():
     model = flaxnets.MLP()
-    state_dict = REFERENCES["mlp"]().double().state_dict()
+    state_dict = TUTORIALS["mlp"].pair.net().double().state_dict()
     variables = interop.from_torch(model, state_dict)
     (epoch,) = training.fit(model, digits(), Config(epochs=1), variables=variables)
     assert {leaf.dtype for leaf in jax.tree.leaves(epoch.state.params)} == {jnp.dtype("float32")}

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from flaxnets import data, interop
+from flaxnets.models import MODELS
 from flaxnets.runs import presets, processes
 from flaxnets.runs.plan import PRECISIONS
-from flaxnets.models import MODELS
-from flaxnets.training.schedules import SCHEDULES
+from flaxnets.training.config import SCHEDULES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

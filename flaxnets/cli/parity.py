@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from flaxnets.cli.terminal import bad_input
 from flaxnets.cli.colour import BOLD, GREEN, RED, coloured
+from flaxnets.cli.terminal import bad_input
 from flaxnets.models import MODELS
 
 if TYPE_CHECKING:
-    from flaxnets.parity.compare import Setting
     from flaxnets.parity.report import Report
     from flaxnets.parity.trials import Trial
+    from flaxnets.parity.tutorials import Setting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +54,12 @@ def run(options: argparse.Namespace) -> int:
             raise ValueError("--output writes a page of all levels: leave out --level or --output")
         try:
             from flaxnets.parity import compare
+            from flaxnets.parity.tutorials import TUTORIALS
         except ImportError as error:
             raise ImportError(f"{error}: pip install 'flaxnets[parity]'") from error
         levels = compare.chosen(options.level)
         settings = {
-            name: compare.setting(name, options.data_dir) for name in options.model or MODELS
+            name: TUTORIALS[name].setting(options.data_dir) for name in options.model or MODELS
         }
         if options.output:
             Path(options.output).mkdir(parents=True, exist_ok=True)
@@ -70,12 +71,12 @@ def run(options: argparse.Namespace) -> int:
 def _compare(settings: "dict[str, Setting]", levels: Sequence[int]) -> "Report":
     """A row for each level as soon as it is measured, and the verdict."""
     from flaxnets.parity import compare, report
-    from flaxnets.parity.subject import subject
+    from flaxnets.parity.tutorials import TUTORIALS
 
     print(report.HEADER, flush=True)
     records, began = [], time.perf_counter()
     for name, setting in settings.items():
-        for found in compare.compare(subject(name), setting, levels):
+        for found in compare.compare(TUTORIALS[name].pair, setting, levels):
             records += found
             for group in report.grouped(found):
                 print(_with_colour(report.line(group)), flush=True)

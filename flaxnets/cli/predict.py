@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flaxnets import data, interop, plots, saving
-from flaxnets.training import evaluation
-from flaxnets.photos import read as images
-from flaxnets.runs import folder as workdir
 from flaxnets.cli.terminal import bad_input, check_writable
-from flaxnets.runs import sources
-from flaxnets.training.evaluation import Variables
 from flaxnets.models import Network
+from flaxnets.photos import read as images
 from flaxnets.photos.prepare import Prepared, prepare, scale
+from flaxnets.runs import folder as workdir
+from flaxnets.runs import sources
+from flaxnets.training import evaluation
+from flaxnets.training.call import Variables
 
 SHOWN = 30  # images in a picture
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from flaxnets import __version__
-from flaxnets.cli.terminal import BadInput
 from flaxnets.cli import convert, parity, predict, summary, train
 from flaxnets.cli.colour import RED, coloured
 from flaxnets.cli.compilation_cache import use_compilation_cache
+from flaxnets.cli.terminal import BadInput
 
 COMMANDS = {
     "train": train,

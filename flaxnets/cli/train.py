@@ -19,18 +19,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from flaxnets.runs import checkpoints as checkpoint, folder as workdir
 from flaxnets import data, interop, plots, saving, training
-from flaxnets.cli.terminal import bad_input, check_writable
-from flaxnets.runs import devices, plan, processes
 from flaxnets.cli.flags import add_arguments
+from flaxnets.cli.progress import Progress
+from flaxnets.cli.terminal import bad_input, check_writable
+from flaxnets.runs import checkpoints as checkpoint
+from flaxnets.runs import devices, plan, processes
+from flaxnets.runs import folder as workdir
 from flaxnets.runs.interruption import Interruption
 from flaxnets.runs.lost_process import together
 from flaxnets.runs.plan import Plan
-from flaxnets.cli.progress import Progress
 from flaxnets.runs.recorder import Recorder, Silent, read_metrics, versions
-from flaxnets.training.reports import Metrics, Snapshot
 from flaxnets.training import TrainState
+from flaxnets.training.state import Metrics, Snapshot
 
 __all__ = ["add_arguments", "run"]
 

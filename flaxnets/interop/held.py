@@ -1,12 +1,20 @@
 """What a model holds: its parameters and buffers, as they are in torch and here."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import flax.linen as nn
 import numpy as np
 
-from flaxnets.layers.base import Module, Tensor, attributes, flat, is_hidden, named, torch_name, visited
+from flaxnets.layers.base import (
+    Module,
+    Tensor,
+    attributes,
+    flat,
+    is_hidden,
+    named,
+    torch_name,
+    visited,
+)
 
 PASSING = ("masks", "intermediates")  # collections of what a call leaves, which are no state
 
@@ -73,7 +81,7 @@ def _collect(bound: nn.Module) -> tuple[list[Tensor], list[str]]:
 
 
 def _made(module: nn.Module) -> Iterator[Tensor]:
-    """What ``setup`` has made by ``self.param`` and ``self.variable``: laid out as it is in torch."""
+    """What ``setup`` has made by ``self.param`` and ``self.variable``, laid out as in torch."""
     below = {child.path[-1] for _, child in flat(attributes(module))}
     trees = {name: tree for name, tree in module.variables.items() if name not in PASSING}
     for collection in sorted(trees, key=lambda name: name != "params"):  # torch has them first

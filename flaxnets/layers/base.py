@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import flax.linen as nn
 import jax
 
-from flaxnets.layers.passing import passing_train_on
+from flaxnets.switch import passing_train_on
 
 Found = TypeVar("Found")
 
@@ -123,7 +123,7 @@ def _attributes(module: nn.Module) -> dict[str, Any]:
 def is_hidden(module: nn.Module) -> bool:
     """Whether linen shows what it holds only in a call, and it does not say so by ``tensors``."""
     kind = type(module)
-    stated = isinstance(module, Module) and kind.tensors is not Module.tensors
+    stated = isinstance(module, Module) and getattr(kind, "tensors", None) is not Module.tensors
     return not stated and any(
         getattr(getattr(kind, name, None), "compact", False) for name in dir(kind)
     )

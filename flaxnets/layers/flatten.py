@@ -11,8 +11,8 @@ from flaxnets.layers.base import Module, is_hidden, named
 class Flatten(Module):
     """``torch.nn.Flatten``: (N, ...) -> (N, D), in torch's order.
 
-    Feature maps, (N, H, W, C), lie channels last here, and are transposed to be flattened in torch's
-    order, C, H, W. That costs a copy, and is spared where a ``Linear`` of the same network says
+    Feature maps, (N, H, W, C), lie channels last here, and are transposed to be flattened in the
+    order C, H, W. That costs a copy, and is spared where a ``Linear`` of the same network says
     ``flattened_from=(H, W, C)``: then they are flattened as they lie, and ``interop`` permutes that
     layer's weights instead. Any dtype goes through as it is.
     """

@@ -31,10 +31,11 @@ def run(
         ImportError: if torch is not installed.
         ValueError: for an unknown model or level, or data that cannot be used.
     """
-    from flaxnets.parity.compare import chosen, compare, setting
+    from flaxnets.parity.compare import chosen, compare
     from flaxnets.parity.report import Report, describe
-    from flaxnets.parity.subject import subject
+    from flaxnets.parity.tutorials import tutorial
 
-    network, on = subject(model), setting(model, data_dir)
-    records = [record for level in compare(network, on, chosen(levels)) for record in level]
+    found = tutorial(model)
+    on = found.setting(data_dir)
+    records = [record for level in compare(found.pair, on, chosen(levels)) for record in level]
     return Report(tuple(records), {model: describe(on)})

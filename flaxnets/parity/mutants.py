@@ -13,8 +13,9 @@ import optax
 from flaxnets import interop
 from flaxnets.layers import Conv2d, Dropout2d, Linear, max_pool2d
 from flaxnets.models import CNN, MLP
-from flaxnets.parity.subject import Subject, subject
-from flaxnets.training.step import train_step
+from flaxnets.parity.pair import Pair
+from flaxnets.parity.tutorials import TUTORIALS
+from flaxnets.training import train_step
 
 
 class Mutant(NamedTuple):
@@ -22,7 +23,7 @@ class Mutant(NamedTuple):
 
     name: str
     level: int | None
-    subject: Subject
+    pair: Pair
 
 
 class FaultyDropout(Dropout2d):
@@ -142,10 +143,12 @@ def _uncorrected(rate: float) -> optax.GradientTransformation:
     )
 
 
-def _full_weight(model: Any, loss: Any, state: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+def _full_weight(
+    model: Any, loss: Any, optimizer: Any, state: Any, batch: Any, *args: Any, **kwargs: Any
+) -> Any:
     """The rows that only fill up a batch count as well."""
     batch = batch._replace(weights=jnp.ones_like(batch.weights))
-    return train_step(model, loss, state, batch, *args, **kwargs)
+    return train_step(model, loss, optimizer, state, batch, *args, **kwargs)
 
 
 def _naive(outputs: jax.Array, labels: jax.Array) -> jax.Array:
@@ -160,12 +163,12 @@ def _summed(outputs: jax.Array, labels: jax.Array) -> jax.Array:
 
 def mutants() -> list[Mutant]:
     """All of them; the last ones are equivalent to the network as it is."""
-    cnn, mlp = subject("cnn"), subject("mlp")
+    cnn, mlp = TUTORIALS["cnn"].pair, TUTORIALS["mlp"].pair
 
-    def fault(name: str) -> Subject:
+    def fault(name: str) -> Pair:
         return replace(cnn, model=FaultyCNN(fault=name))
 
-    def dropout(name: str) -> Subject:
+    def dropout(name: str) -> Pair:
         return replace(cnn, model=FaultyCNN(dropout=name))
 
     reshaped = {kind: functools.partial(_reshaped, kind=kind) for kind in (2, 4)}

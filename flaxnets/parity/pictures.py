@@ -9,12 +9,11 @@ import numpy as np
 import torch
 
 from flaxnets import interop
-from flaxnets.parity.compare import LEVELS, setting
+from flaxnets.parity.bounds import FLOAT32, FLOAT64
+from flaxnets.parity.compare import LEVELS
 from flaxnets.parity.levels.trajectory import losses
-from flaxnets.parity.records import FLOAT32, FLOAT64
-from flaxnets.parity.reference import REFERENCES
 from flaxnets.parity.report import Report
-from flaxnets.parity.subject import subject
+from flaxnets.parity.tutorials import tutorial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,11 +63,12 @@ def errors(report: Report) -> "Figure":
 
 def distributions(name: str, seeds: int = 20) -> "Figure":
     """The initial values of each tensor, of both sides over each other."""
-    model = subject(name).model
+    pair = tutorial(name).pair
     torch.manual_seed(0)
-    theirs = [REFERENCES[name]().state_dict() for _ in range(seeds)]
+    theirs = [pair.net().state_dict() for _ in range(seeds)]
     keys = [jax.random.key(seed) for seed in range(seeds)]
-    ours = [interop.to_torch(model, model.init(key, jnp.zeros((1, 28, 28)))) for key in keys]
+    init, x = jax.jit(pair.model.init), pair.to_flax(np.zeros((1, *pair.shape)))
+    ours = [interop.to_torch(pair.model, init(key, jnp.asarray(x))) for key in keys]
     columns = (len(theirs[0]) + 1) // 2
     figure = _figure(3 * columns, 5.5)
     for axes, tensor in zip(figure.subplots(2, columns).flat, theirs[0], strict=False):
@@ -90,7 +90,8 @@ def trajectories(name: str) -> "Figure":
     left, right = figure.subplots(1, 2)
     for lane, color in ((FLOAT64, "C0"), (FLOAT32, "C1")):
         with lane():
-            theirs, ours = losses(subject(name), setting(name).splits.train, lane)
+            found = tutorial(name)
+            theirs, ours = losses(found.pair, found.setting().splits.train, lane)
         steps = np.arange(1, len(ours) + 1)
         if lane == FLOAT32:
             left.plot(steps, theirs, "-", color="C3", lw=4, alpha=0.4, label="PyTorch")

@@ -95,17 +95,3 @@ class SoftmaxNeuralNetwork(nn.Module):
         x = torch.relu(self.fc2(x))
         x = torch.softmax(self.fc3(x), dim=1)
         return x
-
-
-REFERENCES: dict[str, type[nn.Module]] = {
-    "cnn": Net,
-    "mlp": NeuralNetwork,
-    "softmax_mlp": SoftmaxNeuralNetwork,
-}
-"""Each network's reference, by the names of ``flaxnets.models.MODELS``."""
-
-LOSSES = {"cnn": F.nll_loss, "mlp": F.cross_entropy, "softmax_mlp": F.cross_entropy}
-"""Each tutorial's loss, of a batch's outputs and labels."""
-
-SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
-"""What a batch of images is reshaped to for each."""

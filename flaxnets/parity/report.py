@@ -12,9 +12,10 @@ import jax
 import optax
 import torch
 
-from flaxnets.parity.compare import LEVELS, Setting
+from flaxnets.parity.compare import LEVELS
 from flaxnets.parity.records import Record
 from flaxnets.parity.trials import Trial
+from flaxnets.parity.tutorials import Setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from flaxnets.data import Split, Splits
 from flaxnets.parity import mutants
-from flaxnets.parity.compare import Setting, compare, setting
+from flaxnets.parity.compare import compare
 from flaxnets.parity.mutants import Mutant
+from flaxnets.parity.tutorials import TUTORIALS, Setting
 
 REFUSED = "refused"  # it did not even run, which is not how a mistake should be found
 TRIED = range(2, 10)  # levels; 10 and 11 would train each mutant
@@ -34,7 +35,7 @@ def attempt(mutant: Mutant, setting: Setting, levels: Iterable[int] = TRIED) -> 
 def _failures(mutant: Mutant, setting: Setting, levels: Iterable[int]) -> Iterator[tuple[int, str]]:
     for level in levels:
         try:
-            (records,) = compare(mutant.subject, setting, [level])
+            (records,) = compare(mutant.pair, setting, [level])
         except ValueError:
             yield level, REFUSED
             continue
@@ -45,7 +46,7 @@ def _failures(mutant: Mutant, setting: Setting, levels: Iterable[int]) -> Iterat
 
 def few_examples() -> Setting:
     """Digits enough for two steps and a last batch that is not full."""
-    found = setting("cnn")
+    found = TUTORIALS["cnn"].setting()
     train, test = (Split(split.images[:150], split.labels[:150]) for split in found.splits)
     return found._replace(splits=Splits(train, test))
 

@@ -14,7 +14,7 @@ from flaxnets import data, training
 from flaxnets.runs import presets, sources
 from flaxnets.data import Split, Splits
 from flaxnets.models import MODELS, Network
-from flaxnets.training.step import initial_state
+from flaxnets.training.state import initial_state
 
 PRECISIONS = {"float32": None, "bfloat16": jnp.bfloat16}  # a model's dtype
 
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
         """A ``TrainState`` of zeros, of the shapes and dtypes of this training."""
         images = jnp.zeros((1, *self.splits.train.images.shape[1:]))
         shapes = jax.eval_shape(
-            lambda: initial_state(self.model.init(jax.random.key(0), images)["params"])
+            lambda: initial_state(self.model.init(jax.random.key(0), images))
         )
         zeros: training.TrainState = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
         return zeros

@@ -11,7 +11,7 @@ import numpy as np
 
 from flaxnets.runs.checkpoints import parts
 from flaxnets.runs.lost_process import leave, lost
-from flaxnets.training.reports import Snapshot
+from flaxnets.training.state import Snapshot
 
 HEARTBEAT = 10  # seconds without a sign of life after which a process counts as lost
 JOIN = 300  # seconds in which all must have come

@@ -14,7 +14,7 @@ from flaxnets.runs import folder as workdir
 from flaxnets.training.batches import find_mesh
 from flaxnets.runs.checkpoints import Checkpoints
 from flaxnets.runs.plan import Plan
-from flaxnets.training.reports import Chunk, Metrics
+from flaxnets.training.state import Chunk, Metrics
 
 
 class Recorder:

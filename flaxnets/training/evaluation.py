@@ -4,10 +4,9 @@ Images are as they are stored, uint8 or floating, and are normalised on the devi
 """
 
 import functools
-import inspect
 import math
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import flax.linen as nn
@@ -15,10 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxnets.training.batches import Batch, Examples, arrange, find_mesh, place, replicate
-
-Variables = Mapping[str, Any]
-Loss = Callable[[jax.Array, jax.Array], jax.Array]
+from flaxnets.training.batches import Batch, arrange, find_mesh, place, replicate
+from flaxnets.training.call import Loss, Variables, apply, are_classes, check, own_loss, sum_losses
 
 
 def predict(
@@ -27,8 +24,8 @@ def predict(
     """The model's outputs in evaluation for any number of images, ``batch_size`` at a time.
 
     Args:
-        model: a linen module. If its ``__call__`` takes ``train``, that is False.
-        variables: what ``model.apply`` takes, as ``{"params": ...}``.
+        model: a linen module, which is told that it does not train as in ``fit``.
+        variables: what ``model.apply`` takes, as ``{"params": ...}``; running statistics are used.
         images: (N, ...) in any shape that the model takes, uint8 or floating as in ``fit``.
         batch_size: images at a time; it changes no result, only memory.
 
@@ -61,8 +58,8 @@ def evaluate(
     """The mean loss over all examples of a split, and the fraction classified as labelled.
 
     Args:
-        model: a linen module. If its ``__call__`` takes ``train``, that is False.
-        variables: what ``model.apply`` takes, as ``{"params": ...}``.
+        model: a linen module, which is told that it does not train as in ``fit``.
+        variables: what ``model.apply`` takes, as ``{"params": ...}``; running statistics are used.
         split: ``(images, labels)``: images (N, ...), uint8 or floating as in ``fit``; labels (N,)
             of an integer dtype, or whatever shape (N, ...) and dtype the loss takes.
         loss: maps outputs and labels of a batch to one loss an example, (N,). By default the
@@ -104,7 +101,7 @@ def _sums(
     """(batches,): the sum of each batch's losses, and how many labels it has right."""
 
     def of_batch(batch: Batch) -> tuple[jax.Array, jax.Array]:
-        outputs = apply(model, variables, batch.images, False, None)
+        outputs = apply(model, variables, batch.images, False)
         losses = loss(outputs, batch.labels)
         if not are_classes(batch.labels, outputs):
             return sum_losses(losses, batch), jnp.asarray(jnp.nan)
@@ -115,86 +112,18 @@ def _sums(
     return sums
 
 
-def sum_losses(losses: jax.Array, batch: Batch) -> jax.Array:
-    """A scalar in single precision at least: 64 losses do not add up in bfloat16's eight bits."""
-    dtype = jnp.promote_types(losses.dtype, jnp.float32)
-    return jnp.sum(losses.astype(dtype) * batch.weights)
-
-
 @functools.partial(jax.jit, static_argnames=("model", "size"))
 def _predict(model: nn.Module, variables: Variables, images: jax.Array, size: int) -> jax.Array:
     n = len(images)
     if n == size:  # the loop would cost a small batch as much as its work
-        return apply(model, variables, images, False, None)
+        return cast(jax.Array, apply(model, variables, images, False))
     padded = jnp.concatenate([images, images[: -n % size]])
     batches = padded.reshape(-1, size, *images.shape[1:])
-    outputs: jax.Array = jax.lax.map(
-        lambda batch: apply(model, variables, batch, False, None), batches
-    )
+    outputs: jax.Array = jax.lax.map(lambda batch: apply(model, variables, batch, False), batches)
     return outputs.reshape(-1, *outputs.shape[2:])[:n]
-
-
-def apply(
-    model: nn.Module, variables: Variables, images: jax.Array, train: bool, rngs: Any
-) -> jax.Array:
-    """``model.apply`` on normalised images, with ``train`` if the model takes it."""
-    outputs = model.apply(variables, normalise(images), rngs=rngs, **mode(model, train))
-    return cast(jax.Array, outputs)  # a tuple only if some collections are mutable
-
-
-def mode(model: nn.Module, train: bool) -> dict[str, Any]:
-    """The argument ``train``, if the model's ``__call__`` takes it."""
-    takes_train = "train" in inspect.signature(type(model).__call__).parameters
-    return {"train": train} if takes_train else {}
-
-
-def normalise(images: jax.Array) -> jax.Array:
-    """uint8 -> float32 in [0, 1], bit for bit as torchvision's ToTensor; others as they are."""
-    if images.dtype != jnp.uint8:
-        return images
-    # A table, since XLA makes of a division by 255 a product with its inverse: half of the levels
-    # would differ from torchvision's ToTensor in their last bit.
-    levels = np.arange(256, dtype=np.float32) / np.float32(255)
-    return jnp.asarray(levels)[images]
-
-
-def are_classes(labels: Any, outputs: Any) -> bool:
-    """Whether labels name positions along the last axis of outputs."""
-    whole = jnp.issubdtype(labels.dtype, jnp.integer)
-    return whole and outputs.shape[:-1] == labels.shape and outputs.shape[-1] > 1
 
 
 def check_batch_size(size: Any) -> None:
     """Raise ValueError unless it is a whole number of at least 1."""
     if not isinstance(size, numbers.Integral) or size < 1:
         raise ValueError(f"batch_size must be a whole number of at least 1, got {size!r}")
-
-
-def check(model: nn.Module, loss: Loss, variables: Variables, examples: Examples) -> None:
-    """Raise TypeError or ValueError for what would go wrong without a word, or deep inside."""
-    images, labels = examples
-    outputs = jax.eval_shape(lambda x: apply(model, variables, x, False, None), images)
-    try:
-        losses = jax.eval_shape(loss, outputs, labels)
-    except (TypeError, ValueError, AssertionError) as error:
-        raise TypeError(f"the loss does not take labels of {labels.dtype} {labels.shape} "
-                        f"and outputs of {outputs.dtype} {outputs.shape}") from error  # fmt: skip
-    if losses.shape != labels.shape[:1]:
-        raise ValueError(
-            f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
-        )
-    own = loss == getattr(model, "loss", None)  # another may have a use for other labels
-    if own and are_classes(labels, outputs):
-        low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
-        if low < 0 or high >= classes:
-            raise ValueError(
-                f"labels run from {low} to {high}, but the model has {classes} outputs"
-            )
-
-
-def own_loss(model: nn.Module) -> Loss:
-    """The loss that a model brings along, as those of ``flaxnets.models`` do."""
-    if not hasattr(model, "loss"):
-        raise ValueError(f"{type(model).__name__} has no loss of its own: give one as loss=...")
-    loss: Loss = model.loss
-    return loss

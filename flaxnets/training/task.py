@@ -1,17 +1,17 @@
-"""A training: all that it needs, checked, compiled and on the devices, and an epoch of it."""
+"""A training put together: all that it needs, checked, compiled and on the devices."""
 
-import functools
-import math
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Mesh
 
+from flaxnets.training import call
 from flaxnets.training.batches import (
     Batch,
     Examples,
@@ -22,19 +22,13 @@ from flaxnets.training.batches import (
     place,
     replicate,
 )
-from flaxnets.training.config import Config
-from flaxnets.training.evaluation import (
-    Loss,
-    Variables,
-    check,
-    evaluate_batches,
-    mode,
-    normalise,
-    own_loss,
-)
-from flaxnets.training.reports import Chunk, Metrics, Snapshot
-from flaxnets.training.schedules import learning_rates
-from flaxnets.training.step import TrainState, epoch_order, initial_state, run_steps
+from flaxnets.training.call import Loss, Variables
+from flaxnets.training.config import Config, learning_rates
+from flaxnets.training.state import Snapshot, TrainState, initial_state
+from flaxnets.training.step import epoch_order, run_steps
+
+Stretch = tuple[int, Batch]
+"""The batches of one size in a row, and the first one's step in the epoch."""
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -55,27 +49,42 @@ class Task(NamedTuple):
 
     model: nn.Module
     loss: Loss
+    optimizer: optax.GradientTransformation | None
     config: Config
     mesh: Mesh
     train: Examples
     test: Batch
     examples: tuple[int, int]  # to train on and to test on
+    exact: bool  # statistics are taken of each batch: nothing may fill up the last one
     order_key: jax.Array
     dropout_key: jax.Array
 
     @property
     def size(self) -> int:
-        """Of a batch: small data make one batch."""
+        """Examples a batch: small data make one."""
         return min(self.config.batch_size, self.examples[0])
 
     @property
     def steps(self) -> int:
-        """Of an epoch."""
+        """Batches an epoch."""
         return steps_per_epoch(self.examples[0], self.size)
 
-    def batches(self, order: np.ndarray | jax.Array) -> Batch:
-        """Those of an epoch."""
-        return arrange(self.train, order, self.size, self.mesh)
+    def order(self, epoch: int) -> jax.Array:
+        """(N,): in which an epoch takes the examples."""
+        key = jax.random.fold_in(self.order_key, epoch)
+        order: jax.Array = epoch_order(key, self.examples[0])
+        return order
+
+    def stretches(self, order: np.ndarray | jax.Array) -> list[Stretch]:
+        """The batches of an epoch; where they must be exact, the last one by itself."""
+        whole = len(order) // self.size * self.size
+        if not self.exact or whole == len(order):
+            return [(0, arrange(self.train, order, self.size, self.mesh))]
+        last = arrange(self.train, order[whole:], len(order) - whole, self.mesh)
+        return [
+            (0, arrange(self.train, order[:whole], self.size, self.mesh)),
+            (self.steps - 1, last),
+        ]
 
     def rates(self, epoch: int) -> np.ndarray:
         """(steps,): the learning rates of an epoch."""
@@ -84,6 +93,27 @@ class Task(NamedTuple):
         config = self.config
         return np.asarray(learning_rates(config.schedule, config.learning_rate, total, *of_epoch))
 
+    def run(
+        self,
+        stretches: Sequence[Stretch],
+        rates: np.ndarray,
+        state: TrainState,
+        start: int,
+        stop: int,
+    ) -> tuple[TrainState, Any]:
+        """The state after steps ``start`` to ``stop`` of an epoch, and the sum of their losses."""
+        total: Any = 0.0
+        for first, batches in stretches:
+            count = len(batches.weights)
+            part = [min(max(step - first, 0), count) for step in (start, stop)]
+            if part[0] < part[1] or start == stop:  # to compile it, without a step
+                state, added = run_steps(
+                    self.model, self.loss, self.optimizer, batches, self.dropout_key,
+                    rates[first : first + count], state, *part,
+                )  # fmt: skip
+                total = total + added
+        return state, total
+
 
 def prepare(
     model: nn.Module,
@@ -91,6 +121,7 @@ def prepare(
     config: Config,
     loss: Loss | None,
     variables: Variables | None,
+    optimizer: optax.GradientTransformation | None,
     resume: Snapshot | None,
 ) -> tuple[Task, Snapshot]:
     """Everything on the devices, checked and compiled."""
@@ -99,92 +130,70 @@ def prepare(
             "splits must be ((images, labels), (images, labels)), to train on and to test on; "
             f"got {in_short(splits)}"
         )
-    loss, mesh = loss or own_loss(model), find_mesh()
+    _check_optimizer(optimizer, config)
+    loss, mesh = loss or call.own_loss(model), find_mesh()
     train, test = (place(split, mesh) for split in splits)
-    now = resume or _beginning(model, config, train, variables)
+    now = resume or _beginning(model, config, train, variables, optimizer)
     for split in (train, test):
-        check(model, loss, now.state.variables, split)
+        call.check(model, loss, now.state.variables, split)
     n, n_test = len(train.labels), len(test.labels)
     tests = arrange(test, np.arange(n_test), min(config.test_batch_size, n_test), mesh)
     order_key, dropout_key = jax.random.wrap_key_data(jnp.asarray(now.keys))
     dropout_key, state = replicate((dropout_key, now.state), mesh)
-    task = Task(model, loss, config, mesh, train, tests, (n, n_test), order_key, dropout_key)
-    _next_order(task, 0)  # this and the next compile, outside of what is timed; no step is taken
-    _run(task, task.batches(now.order), task.rates(1), state, 0, 0)
+    exact = bool(call.statistics(now.state.variables))
+    task = Task(model, loss, optimizer, config, mesh, train, tests, (n, n_test), exact, order_key,
+                dropout_key)  # fmt: skip
+    _check_batches(task, now.state.variables)
+    task.order(0)  # this and the next compile, outside of what is timed; no step is taken
+    task.run(task.stretches(now.order), task.rates(1), state, 0, 0)
     return task, now._replace(state=state)
 
 
 def _beginning(
-    model: nn.Module, config: Config, train: Examples, variables: Variables | None
+    model: nn.Module,
+    config: Config,
+    train: Examples,
+    variables: Variables | None,
+    optimizer: optax.GradientTransformation | None,
 ) -> Snapshot:
     init_key, *keys = jax.random.split(jax.random.key(config.seed), 3)
-    variables = variables or _init(model, init_key, train.images[:1])
-    if list(variables) != ["params"]:
-        raise ValueError(f"fit trains models that have only params, got {sorted(variables)}")
+    if variables:
+        variables = dict(flax.core.unfreeze(dict(variables)))
+        expected = jax.eval_shape(lambda: call.init(model, init_key, train.images[:1]))
+        if lacking := expected.keys() - variables.keys():
+            raise ValueError(
+                f"variables have {', '.join(variables)}, but {type(model).__name__} also needs "
+                f"{', '.join(sorted(lacking))}"
+            )
+    else:
+        variables = call.init(model, init_key, train.images[:1])
     key_data = np.asarray(jax.random.key_data(jnp.stack(keys)))
     order = np.arange(len(train.labels))
-    return Snapshot(initial_state(variables["params"]), key_data, order, 0, 0, 0.0, 0.0)
+    return Snapshot(initial_state(variables, optimizer), key_data, order, 0, 0, 0.0, 0.0)
 
 
-def train_epoch(task: Task, now: Snapshot, epoch: int) -> Iterator[Chunk]:
-    """Train the rest of an epoch."""
-    began, n = time.perf_counter(), task.examples[0]
-    if epoch > now.epoch:
-        now = Snapshot(now.state, now.keys, _next_order(task, epoch), epoch, 0, 0.0, 0.0)
-    batches, rates = task.batches(now.order), task.rates(epoch)
-    for start in range(now.position, task.steps, task.config.log_interval):
-        stop = min(start + task.config.log_interval, task.steps)
-        state, loss_sum = _run(task, batches, rates, now.state, start, stop)
-        where = f"training loss in epoch {epoch}, steps {start + 1} to {stop}"
-        total = _finite(loss_sum, where)
-        elapsed = time.perf_counter() - began
-        now = now._replace(
-            state=state,
-            position=stop,
-            loss_sum=now.loss_sum + total,
-            seconds=now.seconds + elapsed,
-        )
-        images = min(stop * task.size, n) - start * task.size
-        step = (epoch - 1) * task.steps + stop
-        metrics = _metrics(task, now, step)
-        yield Chunk(epoch, step, total / images, images / elapsed, metrics, now)
-        began = time.perf_counter()
+def _check_optimizer(optimizer: Any, config: Config) -> None:
+    if optimizer is None:
+        return
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(f"optimizer must be one of optax's, got {type(optimizer).__name__}")
+    usual = Config()
+    given = [name for name in ("learning_rate", "schedule")
+             if getattr(config, name) != getattr(usual, name)]  # fmt: skip
+    if given:
+        raise ValueError(f"an optimizer has its own learning rate and schedule: leave out "
+                         f"Config's {' and '.join(given)}")  # fmt: skip
 
 
-def _next_order(task: Task, epoch: int) -> jax.Array:
-    key = jax.random.fold_in(task.order_key, epoch)
-    order: jax.Array = epoch_order(key, task.examples[0])
-    return order
-
-
-def _run(
-    task: Task, batches: Batch, rates: np.ndarray, state: TrainState, start: int, stop: int
-) -> tuple[TrainState, jax.Array]:
-    key = task.dropout_key
-    state, loss_sum = run_steps(task.model, task.loss, batches, key, rates, state, start, stop)
-    return state, loss_sum
-
-
-def _metrics(task: Task, now: Snapshot, step: int) -> Metrics | None:
-    """Of an epoch that has ended."""
-    if now.position < task.steps:
-        return None
-    n, n_test = task.examples
-    variables = now.state.variables
-    tested = evaluate_batches(task.model, task.loss, variables, task.test, n_test)
-    _finite(tested[0], f"test loss after epoch {now.epoch}")
-    return Metrics(now.epoch, step, now.loss_sum / n, *tested, now.seconds, n / now.seconds)
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _init(model: nn.Module, key: jax.Array, images: jax.Array) -> Variables:
-    return dict(model.init(key, normalise(images), **mode(model, False)))
-
-
-def _finite(value: Any, what: str) -> float:
-    if not math.isfinite(number := float(value)):
-        raise FloatingPointError(
-            f"the {what} is {number}: try a lower learning rate, or look for values "
-            "in the images that are not finite"
-        )
-    return number
+def _check_batches(task: Task, variables: Variables) -> None:
+    """Of each size that there is; filled up with nothing, where statistics are taken of them."""
+    sizes = {task.size, task.examples[0] % task.size or task.size}
+    for size in sizes if task.exact else ():
+        if size % task.mesh.size:
+            raise ValueError(
+                f"{task.mesh.size} devices cannot share a batch of {size} evenly, and what would "
+                f"fill it up would enter {', '.join(call.statistics(variables))}: choose another "
+                "batch_size, or one device"
+            )
+    for size in sizes if task.exact else {task.size}:
+        call.check_training(task.model, variables, task.train.images[:size])

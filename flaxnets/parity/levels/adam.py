@@ -10,35 +10,36 @@ import optax
 import torch
 
 from flaxnets import interop
-from flaxnets.parity.records import FLOAT64, Record, lanes, relative_error
-from flaxnets.parity.subject import Pair, Subject
+from flaxnets.parity.bounds import FLOAT64, Lane, lanes
+from flaxnets.parity.pair import Pair, Sides
+from flaxnets.parity.records import Record, relative_error
 
 RATE, DECAY = 1e-2, 0.1
 
 
-def adam(subject: Subject, steps: int = 1000) -> Iterator[Record]:
+def adam(pair: Pair, steps: int = 1000) -> Iterator[Record]:
     """Level 8: on the same gradients, whose sizes run from 1e-8 to 100."""
     for lane in lanes():
         with lane():
-            yield from _same_gradients(subject, lane, steps)
-            yield from _carried_over(subject, lane)
+            yield from _same_gradients(pair, lane, steps)
+            yield from _carried_over(pair, lane)
 
 
-def _same_gradients(subject: Subject, lane: Any, steps: int) -> Iterator[Record]:
+def _same_gradients(pair: Pair, lane: Lane, steps: int) -> Iterator[Record]:
     rng = np.random.default_rng(0)
     start = rng.normal(size=60)
     sizes = 10.0 ** np.linspace(-8, 2, 60)
     gradients = rng.normal(size=(steps, 60)) * sizes
     for name, decay in (("Adam", 0.0), ("Adam with weight decay", DECAY)):
         theirs = _torch_adam(start, gradients, lane, decay)
-        ours = _optax_adam(subject, start, gradients, lane, decay)
+        ours = _optax_adam(pair, start, gradients, lane, decay)
         for at in (1, steps):
             error = relative_error(ours[at - 1] - start, theirs[at - 1] - start)
             bound = adam_bound(lane, at)
-            yield Record(subject.name, 8, f"{name}, step {at}", lane.name, error, bound)
+            yield Record(pair.name, 8, f"{name}, step {at}", lane.name, error, bound)
 
 
-def adam_bound(lane: Any, step: int) -> float:
+def adam_bound(lane: Lane, step: int) -> float:
     """Of the way that parameters have gone: 1e-11 in float64.
 
     In float32 1 - 0.999^t is formed with an error of epsilon / 2, relative to 0.001 t in early
@@ -51,7 +52,7 @@ def adam_bound(lane: Any, step: int) -> float:
     return float(lane.epsilon * (250 * (1 + np.log(step)) / np.sqrt(step) + 3 / RATE))
 
 
-def _torch_adam(start: Any, gradients: Any, lane: Any, decay: float) -> list[np.ndarray]:
+def _torch_adam(start: Any, gradients: Any, lane: Lane, decay: float) -> list[np.ndarray]:
     dtype = getattr(torch, np.dtype(lane.dtype).name)
     parameter = torch.tensor(start, dtype=dtype, requires_grad=True)
     optimizer = torch.optim.Adam([parameter], lr=RATE, weight_decay=decay)
@@ -63,10 +64,8 @@ def _torch_adam(start: Any, gradients: Any, lane: Any, decay: float) -> list[np.
     return path
 
 
-def _optax_adam(
-    subject: Subject, start: Any, gradients: Any, lane: Any, decay: float
-) -> np.ndarray:
-    optimizer = optax.chain(optax.add_decayed_weights(decay), subject.adam(RATE))
+def _optax_adam(pair: Pair, start: Any, gradients: Any, lane: Lane, decay: float) -> np.ndarray:
+    optimizer = optax.chain(optax.add_decayed_weights(decay), pair.adam(RATE))
     start = jnp.asarray(start, lane.dtype)
 
     def step(carry: Any, gradient: Any) -> tuple[Any, Any]:
@@ -80,10 +79,10 @@ def _optax_adam(
     return np.asarray(path, np.float64)
 
 
-def _carried_over(subject: Subject, lane: Any, steps: int = 5) -> Iterator[Record]:
+def _carried_over(pair: Pair, lane: Lane, steps: int = 5) -> Iterator[Record]:
     """Moments moved in mid-training, and training gone on with in the other framework."""
-    pair = Pair(subject, lane)
-    parameters = list(pair.net.parameters())
+    sides = Sides(pair, lane)
+    parameters = list(sides.net.parameters())
     optimizer = torch.optim.Adam(parameters, lr=RATE)
     generator = torch.Generator().manual_seed(0)
     draws = [
@@ -98,30 +97,30 @@ def _carried_over(subject: Subject, lane: Any, steps: int = 5) -> Iterator[Recor
             optimizer.step()
 
     torch_steps(optimizer, draws[:steps])
-    state = interop.adam_from_torch(pair.model, optimizer.state_dict())
-    params = pair.convert(pair.net.state_dict())["params"]
-    update = jax.jit(subject.adam(RATE).update)
-    names = [name for name, _ in pair.net.named_parameters()]
+    state = interop.adam_from_torch(sides.model, optimizer.state_dict())
+    params = sides.convert(sides.net.state_dict())["params"]
+    update = jax.jit(pair.adam(RATE).update)
+    names = [name for name, _ in sides.net.named_parameters()]
     for draw in draws[steps:]:
-        gradient = pair.convert(dict(zip(names, draw, strict=True)))["params"]
+        gradient = sides.convert(dict(zip(names, draw, strict=True)))["params"]
         updates, state = update(gradient, state)
         params = optax.apply_updates(params, updates)
-    before = {name: p.detach().clone() for name, p in pair.net.named_parameters()}
-    middle = interop.adam_from_torch(pair.model, optimizer.state_dict())
+    before = {name: p.detach().clone() for name, p in sides.net.named_parameters()}
+    middle = interop.adam_from_torch(sides.model, optimizer.state_dict())
     torch_steps(optimizer, draws[steps:])
-    theirs = pair.convert(pair.net.state_dict())["params"]
+    theirs = sides.convert(sides.net.state_dict())["params"]
     bound = adam_bound(lane, 2 * steps)
-    yield Record(subject.name, 8, "torch, then Flax", lane.name, _worst(params, theirs), bound)
+    yield Record(pair.name, 8, "torch, then Flax", lane.name, _worst(params, theirs), bound)
 
-    adam = interop.adam_to_torch(pair.model, middle, RATE)
+    adam = interop.adam_to_torch(sides.model, middle, RATE)
     resumed = torch.optim.Adam(parameters, lr=RATE)
     resumed.load_state_dict({**adam, "state": jax.tree.map(torch.from_numpy, adam["state"])})
     with torch.no_grad():
-        for name, parameter in pair.net.named_parameters():
+        for name, parameter in sides.net.named_parameters():
             parameter.copy_(before[name])
     torch_steps(resumed, draws[steps:])
-    again = pair.convert(pair.net.state_dict())["params"]
-    yield Record(subject.name, 8, "there and back", lane.name, _worst(again, theirs), 0.0)
+    again = sides.convert(sides.net.state_dict())["params"]
+    yield Record(pair.name, 8, "there and back", lane.name, _worst(again, theirs), 0.0)
 
 
 def _worst(ours: Any, theirs: Any) -> float:

@@ -4,70 +4,64 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import torch
 
-from flaxnets.parity.records import (
-    FLOAT64,
-    Record,
-    lanes,
-    relative_error,
-    rounding_bound,
-)
-from flaxnets.parity.subject import (
-    Pair,
-    Subject,
-    examples,
+from flaxnets.parity.bounds import FLOAT64, lanes, rounding_bound
+from flaxnets.parity.observe import (
     flax_layers,
+    mask_places,
     record_masks,
+    replayed,
     torch_layers,
 )
+from flaxnets.parity.pair import Pair, Sides
+from flaxnets.parity.records import Record, relative_error
 
 
-def evaluation(subject: Subject, n: int = 32) -> Iterator[Record]:
+def evaluation(pair: Pair, n: int = 32) -> Iterator[Record]:
     """Level 3."""
     for lane in lanes():
         with lane():
-            pair = Pair(subject, lane)
-            images, _ = examples(n)
+            sides = Sides(pair, lane)
+            inputs, _ = pair.examples(n)
             with torch.no_grad():
-                theirs = torch_layers(pair.net, pair.torch_images(images))
-            ours = flax_layers(pair.model, pair.variables, jnp.asarray(images, lane.dtype))
-            yield from _compare(3, pair, ours, theirs)
+                theirs = torch_layers(sides.net, sides.torch_inputs(inputs))
+            ours = flax_layers(sides.model, sides.variables, sides.inputs(inputs), train=False)
+            yield from _compare(3, sides, ours, theirs)
 
 
-def training(subject: Subject, n: int = 32) -> Iterator[Record]:
+def training(pair: Pair, n: int = 32) -> Iterator[Record]:
     """Level 5: torch's dropout masks, replayed."""
     for lane in lanes():
         with lane():
-            pair = Pair(subject, lane)
-            images, _ = examples(n)
-            pair.net.train()
+            sides = Sides(pair, lane)
+            inputs, _ = pair.examples(n)
+            sides.net.train()
             with torch.no_grad():
-                run = functools.partial(torch_layers, pair.net, pair.torch_images(images))
-                theirs, masks = record_masks(pair.net, run)
-            variables = {**pair.variables, "masks": masks}
-            x = jnp.asarray(images, lane.dtype)
-            ours = flax_layers(pair.model, variables, x, train=True)
-            yield from _compare(5, pair, ours, theirs)
+                run = functools.partial(torch_layers, sides.net, sides.torch_inputs(inputs))
+                theirs, drawn = record_masks(sides.net, run)
+            x = sides.inputs(inputs)
+            masks = replayed(drawn, mask_places(sides.model, sides.variables, x))
+            ours = flax_layers(sides.model, {**sides.variables, "masks": masks}, x, train=True)
+            yield from _compare(5, sides, ours, theirs)
 
 
-def _compare(level: int, pair: Pair, ours: Any, theirs: Any) -> Iterator[Record]:
-    bounds = layer_bounds(pair, list(theirs))
+def _compare(level: int, sides: Sides, ours: Any, theirs: Any) -> Iterator[Record]:
+    bounds = layer_bounds(sides, list(theirs))
     for name, array in theirs.items():
         error = relative_error(ours[name], array) if name in ours else float("inf")
-        yield Record(pair.subject.name, level, name, pair.lane.name, error, bounds[name])
+        yield Record(sides.pair.name, level, name, sides.lane.name, error, bounds[name])
 
 
-def layer_bounds(pair: Pair, names: list[str]) -> dict[str, float]:
+def layer_bounds(sides: Sides, names: list[str]) -> dict[str, float]:
     """Of the output of each layer, given in the order of the calls: 1e-12 in float64."""
-    modules = dict(pair.net.named_modules())
+    modules = dict(sides.net.named_modules())
     bounds, sums, products = {}, 4.0, 0  # what has no sum still rounds a few times
     for name in names:
-        weight = getattr(modules.get(name), "weight", None)
+        weight = getattr(modules.get(name.partition(", call ")[0]), "weight", None)
         if weight is not None:
             sums, products = sums + np.sqrt(weight[0].numel()), products + 1
-        wide = pair.lane == FLOAT64
-        bounds[name] = 1e-12 if wide else rounding_bound(pair.lane, sums, products)
+        wide = sides.lane == FLOAT64
+        bounds[name] = 1e-12 if wide else rounding_bound(sides.lane, sums, products)
     return bounds

@@ -4,65 +4,74 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import torch
 
 from flaxnets import interop
-from flaxnets.parity.records import (
-    FLOAT64,
-    Record,
-    lanes,
-    relative_error,
-    rounding_bound,
-)
-from flaxnets.parity.subject import Pair, Subject, examples, record_masks
+from flaxnets.parity.bounds import FLOAT64, lanes, rounding_bound
+from flaxnets.parity.observe import mask_places, record_masks, replayed, torch_layers
+from flaxnets.parity.pair import Pair, Sides, as_ours
+from flaxnets.parity.records import Record, relative_error
+from flaxnets.training.call import apply_in_training
 
 
-def gradients(subject: Subject, n: int = 32) -> Iterator[Record]:
-    """Level 7: of every parameter and of the images, with torch's masks replayed."""
+def gradients(pair: Pair, n: int = 32) -> Iterator[Record]:
+    """Level 7: of every parameter and of the inputs, with torch's masks replayed."""
     for lane in lanes():
         with lane():
-            pair = Pair(subject, lane)
-            images, labels = examples(n)
-            theirs, x_theirs, masks = _torch_gradients(pair, images, labels)
-
-            def objective(
-                params: Any, x: Any, masks: Any, labels: Any, pair: Pair = pair
-            ) -> jax.Array:
-                outputs = pair.apply({**params, "masks": masks}, x, train=True)
-                return pair.subject.loss(outputs, labels).mean()
-
-            x = jnp.asarray(images, lane.dtype)
-            gradient = jax.jit(jax.grad(objective, (0, 1)))
-            ours, x_ours = gradient(pair.variables, x, masks, labels)
-            bound = gradient_bound(pair, n)
-            yield Record(
-                subject.name, 7, "images", lane.name, relative_error(x_ours, x_theirs), bound
-            )
-            for leaf in interop.leaves(pair.model):
-                a, b = _at(ours, leaf.path), _at(theirs, leaf.path)
-                yield Record(subject.name, 7, leaf.name, lane.name, relative_error(a, b), bound)
+            sides = Sides(pair, lane)
+            inputs, labels = pair.examples(n)
+            theirs, x_theirs, drawn = _torch_gradients(sides, inputs, labels)
+            x = sides.inputs(inputs)
+            masks = replayed(drawn, mask_places(sides.model, sides.variables, x))
+            ours, x_ours = _flax_gradients(sides, x, labels, masks)
+            bound = gradient_bound(sides, inputs)
+            errors = {"images": relative_error(x_ours, x_theirs)}
+            for leaf in interop.parameters(sides.model):
+                errors[leaf.name] = relative_error(_at(ours, leaf.path), _at(theirs, leaf.path))
+            for name, error in errors.items():
+                yield Record(pair.name, 7, name, lane.name, error, bound)
 
 
-def gradient_bound(pair: Pair, n: int) -> float:
+def gradient_bound(sides: Sides, inputs: np.ndarray) -> float:
     """1e-11 in float64. Else there are the sums of the way there and those of the way back, and
     one over the batch, for a convolution over the places of its output too."""
-    if pair.lane == FLOAT64:
+    if sides.lane == FLOAT64:
         return 1e-11
-    weights = [tensor for tensor in pair.net.state_dict().values() if tensor.ndim > 1]
-    places = 26 * 26 if any(weight.ndim == 4 for weight in weights) else 1
-    sums = 2 * sum(np.sqrt(weight[0].numel()) for weight in weights) + np.sqrt(n * places)
-    return rounding_bound(pair.lane, float(sums), 2 * len(weights))
+    weights = [tensor for tensor in sides.net.state_dict().values() if tensor.ndim > 1]
+    sums = 2 * sum(np.sqrt(weight[0].numel()) for weight in weights)
+    over = len(inputs) * _places(sides, inputs[:1])
+    return rounding_bound(sides.lane, float(sums + np.sqrt(over)), 2 * len(weights))
 
 
-def _torch_gradients(pair: Pair, images: Any, labels: Any) -> tuple[Any, np.ndarray, Any]:
-    pair.net.train()
-    x = pair.torch_images(images).requires_grad_()
-    loss, masks = record_masks(pair.net, lambda: pair.torch_loss(pair.net(x), labels))
+def _places(sides: Sides, x: np.ndarray) -> int:
+    """Of the output of the layer with weights that has most."""
+    with torch.no_grad():
+        outputs = torch_layers(sides.net, sides.torch_inputs(x))
+    modules = dict(sides.net.named_modules())
+    weighted = [out for name, out in outputs.items() if hasattr(modules.get(name), "weight")]
+    return max(int(np.prod(out.shape[1:-1])) for out in weighted)
+
+
+def _flax_gradients(sides: Sides, x: jax.Array, labels: Any, masks: Any) -> tuple[Any, jax.Array]:
+    def objective(params: Any, x: Any, masks: Any, labels: Any) -> jax.Array:
+        variables = {**sides.variables, "params": params, "masks": masks}
+        outputs, _ = apply_in_training(sides.model, variables, x, None)
+        return sides.pair.loss(outputs, labels).mean()
+
+    gradient: Any = jax.jit(jax.grad(objective, (0, 1)))
+    of_params, of_inputs = gradient(sides.variables["params"], x, masks, labels)
+    return {"params": of_params}, of_inputs
+
+
+def _torch_gradients(sides: Sides, inputs: Any, labels: Any) -> tuple[Any, np.ndarray, Any]:
+    sides.net.train()
+    x = sides.torch_inputs(inputs).requires_grad_()
+    loss, drawn = record_masks(sides.net, lambda: sides.torch_loss(sides.net(x), labels))
     loss.backward()
-    named = {name: p.grad for name, p in pair.net.named_parameters()}
+    named = {name: p.grad for name, p in sides.net.named_parameters()}
     assert x.grad is not None
-    return pair.convert(named), x.grad.numpy().reshape(images.shape), masks
+    return sides.convert({**sides.net.state_dict(), **named}), as_ours(x.grad), drawn
 
 
 def _at(tree: Any, path: tuple[str, ...]) -> Any:

@@ -10,28 +10,28 @@ from scipy.stats import t, ttest_ind
 
 from flaxnets import interop, training
 from flaxnets.data import Split, Splits
-from flaxnets.training.evaluation import predict
+from flaxnets.parity.bounds import FLOAT32, lanes
 from flaxnets.parity.levels.trajectory import BATCH, RATE, random_batches, torch_step
-from flaxnets.parity.records import FLOAT32, Record, lanes
-from flaxnets.parity.subject import Pair, Subject
+from flaxnets.parity.pair import Pair, Sides
+from flaxnets.parity.records import Record
 
 MARGIN = 0.005  # of the test accuracy: half a percentage point
 SURE = 0.05  # the level of the equivalence test
 
 
-def outcome(subject: Subject, splits: Splits, epochs: int, seeds: int) -> Iterator[Record]:
+def outcome(pair: Pair, splits: Splits, epochs: int, seeds: int) -> Iterator[Record]:
     """Level 10: the test accuracies of independent runs, by two one-sided tests (TOST).
 
     The error is the larger of the two p values: above ``SURE`` the means may differ by more than
     ``MARGIN``. Ours are trained in the precision that users get who ask for nothing.
     """
-    ours, theirs = accuracies(subject, splits, epochs, seeds)
+    ours, theirs = accuracies(pair, splits, epochs, seeds)
     lower = ttest_ind(ours + MARGIN, theirs, equal_var=False, alternative="greater").pvalue
     upper = ttest_ind(ours - MARGIN, theirs, equal_var=False, alternative="less").pvalue
     name = (
         f"accuracy of {seeds} seeds, {epochs} epochs: {_interval(ours)} / {_interval(theirs)}, TOST"
     )
-    yield Record(subject.name, 10, name, lanes()[-1].name, float(max(lower, upper)), SURE)
+    yield Record(pair.name, 10, name, lanes()[-1].name, float(max(lower, upper)), SURE)
 
 
 def _interval(values: np.ndarray) -> str:
@@ -41,57 +41,55 @@ def _interval(values: np.ndarray) -> str:
 
 
 def accuracies(
-    subject: Subject, splits: Splits, epochs: int, seeds: int
+    pair: Pair, splits: Splits, epochs: int, seeds: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The final test accuracy of each seed, ours and torch's."""
     ours, theirs = [], []
     for seed in range(seeds):
         config = training.Config(epochs=epochs, batch_size=BATCH, learning_rate=RATE, seed=seed)
-        *_, last = training.fit(subject.model, splits, config)
+        *_, last = training.fit(pair.model, splits, config)
         ours.append(last.metrics.test_accuracy)
-        net = _trained(subject, splits.train, epochs, seed)
+        net = _trained(pair, splits.train, epochs, seed)
         theirs.append(float((_classes(net, splits.test.images) == splits.test.labels).mean()))
     return np.array(ours), np.array(theirs)
 
 
-def _trained(subject: Subject, train: Split, epochs: int, seed: int) -> Pair:
+def _trained(pair: Pair, train: Split, epochs: int, seed: int) -> Sides:
     with FLOAT32():
-        pair = Pair(subject, FLOAT32, seed)
-    optimizer = torch.optim.Adam(pair.net.parameters(), lr=RATE)
-    pair.net.train()
+        sides = Sides(pair, FLOAT32, seed)
+    optimizer = torch.optim.Adam(sides.net.parameters(), lr=RATE)
+    sides.net.train()
     for epoch in range(epochs):
-        for batch in random_batches(train, seed=1000 * seed + epoch):
-            torch_step(pair, optimizer, batch)
-    pair.net.eval()
-    return pair
+        for batch in random_batches(pair, train, seed=1000 * seed + epoch):
+            torch_step(sides, optimizer, batch)
+    sides.net.eval()
+    return sides
 
 
-def _classes(pair: Pair, images: np.ndarray) -> np.ndarray:
+def _classes(sides: Sides, images: np.ndarray) -> np.ndarray:
+    inputs = sides.torch_inputs(sides.pair.images(images))
     with torch.no_grad():
-        parts = [
-            pair.net(pair.torch_images(images[i : i + 1000] / 255)).argmax(1)
-            for i in range(0, len(images), 1000)
-        ]
+        parts = [sides.net(part).argmax(1) for part in inputs.split(1000)]
     classes: np.ndarray = torch.cat(parts).numpy()
     return classes
 
 
-def interchange(subject: Subject, splits: Splits, epochs: int = 1) -> Iterator[Record]:
+def interchange(pair: Pair, splits: Splits, epochs: int = 1) -> Iterator[Record]:
     """Level 11: through a file of torch, to the same class of every test image, and back."""
-    pair = _trained(subject, splits.train, epochs, seed=11)
+    sides = _trained(pair, splits.train, epochs, seed=11)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
-        torch.save({"epoch": epochs, "model_state_dict": pair.net.state_dict()}, path)
+        torch.save({"epoch": epochs, "model_state_dict": sides.net.state_dict()}, path)
         state_dict = interop.load(path)
-    variables = subject.from_torch(subject.model, state_dict)
+    variables = pair.from_torch(pair.model, state_dict)
     with FLOAT32():
-        ours = np.asarray(predict(subject.model, variables, splits.test.images).argmax(1))
-    differ = int((ours != _classes(pair, splits.test.images)).sum())
+        ours = np.asarray(training.predict(pair.model, variables, splits.test.images).argmax(1))
+    differ = int((ours != _classes(sides, splits.test.images)).sum())
     name = f"class of {len(ours):,} test images"
-    yield Record(subject.name, 11, name, "float32", float(differ), 0.0)
-    back = interop.to_torch(subject.model, variables)
+    yield Record(pair.name, 11, name, "float32", float(differ), 0.0)
+    back = interop.to_torch(pair.model, variables)
     same = all(
         np.array_equal(back[name].view(np.uint8), tensor.numpy().view(np.uint8))
-        for name, tensor in pair.net.state_dict().items()
+        for name, tensor in sides.net.state_dict().items()
     )
-    yield Record(subject.name, 11, "there and back, to the bit", "float32", float(not same), 0.0)
+    yield Record(pair.name, 11, "there and back, to the bit", "float32", float(not same), 0.0)

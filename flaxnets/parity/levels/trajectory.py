@@ -1,51 +1,49 @@
 """Level 9: an epoch of training, step by step."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import torch
 
 from flaxnets import interop
-from flaxnets.training.batches import Batch
 from flaxnets.data import Split, Splits
-from flaxnets.parity.records import FLOAT64, Lane, Record, lanes
-from flaxnets.parity.subject import Pair, Subject, record_masks
-from flaxnets.training.step import TrainState, initial_state
+from flaxnets.parity.bounds import FLOAT64, Lane, lanes
+from flaxnets.parity.observe import Drawn, mask_places, record_masks, replayed
+from flaxnets.parity.pair import Examples, Pair, Sides
+from flaxnets.parity.records import Record
+from flaxnets.training.batches import Batch
+from flaxnets.training.state import TrainState, initial_state
 
 BATCH, RATE = 64, 1e-3
 
-# Steps until rounding has grown too far to compare, where it does. The SoftmaxMLP's training is
-# chaotic: on MNIST a difference doubles every fifteen steps or so. torch, begun one rounding away
-# from itself, is as far from itself after an epoch as we are from torch.
-FREE = {"softmax_mlp": 200}
 
-
-def trajectory(subject: Subject, splits: Splits) -> Iterator[Record]:
+def trajectory(pair: Pair, splits: Splits) -> Iterator[Record]:
     """Level 9: the losses of an epoch, with the same batches and torch's masks.
 
     In float32 rounding alone moves later steps: what it does is reported, without a bound. So it
-    is for a network in ``FREE``, whose bound is on the epoch in parts, each taken up from torch's
+    is for a pair with ``free``, whose bound is on the epoch in parts, each taken up from torch's
     state.
     """
     for lane in lanes():
         bound = 1e-9 if lane == FLOAT64 else float("inf")
         with lane():
-            theirs, ours = losses(subject, splits.train, lane)
-            every = FREE.get(subject.name, len(ours))
+            theirs, ours = losses(pair, splits.train, lane)
+            every = pair.free or len(ours)
             in_one = f"loss, {len(ours)} steps"
             if len(ours) > every and lane == FLOAT64:
-                parts = _gap(*losses(subject, splits.train, lane, every))
+                parts = _gap(*losses(pair, splits.train, lane, every))
                 name = f"loss, {len(ours)} steps, each {every} from torch's state"
-                yield Record(subject.name, 9, name, lane.name, parts, bound)
-                beside, _ = losses(subject, splits.train, lane, moved=lane.epsilon)
+                yield Record(pair.name, 9, name, lane.name, parts, bound)
+                beside, _ = losses(pair, splits.train, lane, moved=lane.epsilon)
                 name = f"{in_one}: torch beside itself, begun one rounding away"
-                yield Record(subject.name, 9, name, lane.name, _gap(theirs, beside), float("inf"))
+                yield Record(pair.name, 9, name, lane.name, _gap(theirs, beside), float("inf"))
                 bound = float("inf")
-            yield Record(subject.name, 9, in_one, lane.name, _gap(theirs, ours), bound)
+            yield Record(pair.name, 9, in_one, lane.name, _gap(theirs, ours), bound)
 
 
 def _gap(theirs: np.ndarray, ours: np.ndarray) -> float:
@@ -53,7 +51,7 @@ def _gap(theirs: np.ndarray, ours: np.ndarray) -> float:
 
 
 def losses(
-    subject: Subject, train: Split, lane: Lane, every: int | None = None, moved: float = 0.0
+    pair: Pair, train: Split, lane: Lane, every: int | None = None, moved: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """The loss of each step of an epoch, torch's and ours. Within the lane's context.
 
@@ -61,60 +59,66 @@ def losses(
         every: steps after which our side takes up torch's state again.
         moved: by how much, relatively, the initial weights of both are changed.
     """
-    pair = Pair(subject, lane)
+    sides = Sides(pair, lane)
     with torch.no_grad():
-        for parameter in pair.net.parameters():
+        for parameter in sides.net.parameters():
             parameter.mul_(1 + moved)
-    batches = random_batches(train, seed=0)
-    theirs, masks, starts = [], [], {}
-    optimizer = torch.optim.Adam(pair.net.parameters(), lr=RATE)
-    pair.net.train()
+    batches = random_batches(pair, train, seed=0)
+    theirs: list[float] = []
+    masks: list[list[Drawn]] = []
+    starts: dict[int, TrainState] = {}
+    optimizer = torch.optim.Adam(sides.net.parameters(), lr=RATE)
+    sides.net.train()
     for i, batch in enumerate(batches):
         if i % (every or len(batches)) == 0:
-            starts[i] = _state(pair, optimizer)
-        loss, drawn = record_masks(pair.net, functools.partial(torch_step, pair, optimizer, batch))
+            starts[i] = _state(sides, optimizer)
+        loss, drawn = record_masks(
+            sides.net, functools.partial(torch_step, sides, optimizer, batch)
+        )
         theirs.append(loss)
         masks.append(drawn)
-    return np.array(theirs), _flax_losses(pair, batches, masks, starts)
+    return np.array(theirs), _flax_losses(sides, batches, masks, starts)
 
 
-def _state(pair: Pair, optimizer: Any) -> TrainState:
+def _state(sides: Sides, optimizer: torch.optim.Optimizer) -> TrainState:
     """torch's, as ours."""
-    state = initial_state(pair.convert(pair.net.state_dict())["params"])
+    state = initial_state(sides.convert(sides.net.state_dict()))
     if not optimizer.state:
         return state
-    opt_state = interop.adam_from_torch(pair.model, optimizer.state_dict())
+    opt_state = interop.adam_from_torch(sides.model, optimizer.state_dict())
     return state._replace(opt_state=opt_state, step=opt_state[0].count)
 
 
-def random_batches(train: Split, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def random_batches(pair: Pair, train: Split, seed: int) -> list[Examples]:
     """An epoch in random order; the last batch may not be full."""
     order = np.random.default_rng(seed).permutation(len(train.labels))
     parts = (order[i : i + BATCH] for i in range(0, len(order), BATCH))
-    return [(train.images[part] / 255, train.labels[part]) for part in parts]
+    return [(pair.images(train.images[part]), train.labels[part]) for part in parts]
 
 
-def torch_step(pair: Pair, optimizer: Any, batch: Any) -> float:
+def torch_step(sides: Sides, optimizer: torch.optim.Optimizer, batch: Examples) -> float:
     """A step of torch, and its loss."""
-    images, labels = batch
+    inputs, labels = batch
     optimizer.zero_grad()
-    loss = pair.torch_loss(pair.net(pair.torch_images(images)), labels)
+    loss = sides.torch_loss(sides.net(sides.torch_inputs(inputs)), labels)
     loss.backward()
     optimizer.step()
     return float(loss.item())
 
 
-def _flax_losses(pair: Pair, batches: Any, masks: Any, starts: Any) -> np.ndarray:
+def _flax_losses(
+    sides: Sides, batches: Sequence[Examples], drawn: Any, starts: dict[int, TrainState]
+) -> np.ndarray:
     """By the step that ``fit`` takes, on batches that are filled up as there."""
-    step = jax.jit(functools.partial(pair.subject.step, pair.model, pair.subject.loss))
-    state, found = starts[0], []
-    for i, ((images, labels), drawn) in enumerate(zip(batches, masks, strict=True)):
-        state = starts.get(i, state)
-        n = len(labels)
-        x, y = _fill(jnp.asarray(images, pair.lane.dtype)), _fill(jnp.asarray(labels))
+    pair, state, found = sides.pair, starts[0], []
+    step = jax.jit(functools.partial(pair.step, sides.model, pair.loss, optax.adam(RATE)))
+    places = mask_places(sides.model, sides.variables, sides.inputs(batches[0][0]))
+    for i, ((inputs, labels), of_step) in enumerate(zip(batches, drawn, strict=True)):
+        state, n = starts.get(i, state), len(labels)
+        x, y = _fill(sides.inputs(inputs)), _fill(jnp.asarray(labels))
+        masks = jax.tree.map(_fill, replayed(of_step, places))
         filled = Batch(x, y, jnp.arange(BATCH) < n)
-        drawn = jax.tree.map(_fill, drawn)
-        state, loss_sum = step(state, filled, jax.random.key(0), RATE, masks=drawn)
+        state, loss_sum = step(state, filled, jax.random.key(0), masks=masks)
         found.append(float(loss_sum) / n)
     return np.array(found)
 

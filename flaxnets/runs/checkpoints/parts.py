@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from flaxnets.training.reports import Snapshot
+from flaxnets.training.state import Snapshot
 
 FOLDER = "checkpoints"  # in a workdir
 

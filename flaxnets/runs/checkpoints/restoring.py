@@ -7,7 +7,7 @@ from typing import Any
 
 from flaxnets.runs.checkpoints.parts import FOLDER, checksum, checksum_facts, empty, join, shapes
 from flaxnets.runs.checkpoints.quiet_orbax import quiet
-from flaxnets.training.reports import Snapshot
+from flaxnets.training.state import Snapshot
 
 ASIDE = "damaged"  # in a workdir
 

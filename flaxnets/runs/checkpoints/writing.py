@@ -9,7 +9,7 @@ from typing import Any
 
 from flaxnets.runs.checkpoints.parts import FOLDER, checksum, checksum_facts, shapes, split
 from flaxnets.runs.checkpoints.quiet_orbax import quiet
-from flaxnets.training.reports import Snapshot
+from flaxnets.training.state import Snapshot
 
 LATEST, BEST = 2, 1  # how many are kept
 

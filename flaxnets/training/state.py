@@ -1,11 +1,50 @@
-"""What a training gives as it goes."""
+"""What a training changes, and what it gives as it goes."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+import flax
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 
-from flaxnets.training.step import TrainState
+
+class TrainState(NamedTuple):
+    """All that a step of training changes.
+
+    ``params`` are the parameters, arrays shaped as ``model.init`` gives them, float32 at least;
+    ``opt_state`` is that of the optimizer, of ``optax.adam`` by default: twice as many arrays of
+    the same shapes and dtypes; ``step`` is an int32 scalar; ``collections`` are the other variables
+    by their names, as ``batch_stats``.
+    """
+
+    params: Any
+    opt_state: optax.OptState
+    step: jax.Array  # int32 scalar: the steps taken so far
+    collections: dict[str, Any] = {}  # noqa: RUF012 - none, and never written to
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What ``model.apply`` takes."""
+        return {"params": self.params, **self.collections}
+
+
+def initial_state(
+    variables: Mapping[str, Any], optimizer: optax.GradientTransformation | None = None
+) -> TrainState:
+    """The state before the first step, in single precision at least; by default of Adam."""
+
+    # What is stored in half precision is trained in single: steps are too small for it.
+    def at_least_single(leaf: Any) -> jax.Array:
+        array = jnp.asarray(leaf)
+        wide = jnp.issubdtype(array.dtype, jnp.floating)
+        return array.astype(jnp.promote_types(array.dtype, jnp.float32)) if wide else array
+
+    collections = jax.tree.map(at_least_single, dict(flax.core.unfreeze(dict(variables))))
+    params = collections.pop("params", {})
+    opt_state = (optimizer or optax.adam(0.0)).init(params)
+    return TrainState(params, opt_state, jnp.zeros((), jnp.int32), collections)
 
 
 class Metrics(NamedTuple):
