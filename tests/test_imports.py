@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,95 +12,86 @@ import pytest
 import flaxnets
 
 PACKAGE = Path(flaxnets.__file__).parent
+# What each package or module may import beside itself: others, or single modules of them.
 MAY_IMPORT = {
-    "convolution": set(),
-    "interop.__init__": {"interop"},
-    "interop.layout": set(),
-    "interop.files": {"interop"},
-    "interop.pickled": {"interop"},
-    "interop.adam": {"interop"},
-    "saving": {"interop", "models"},
-    "data.__init__": {"data"},
-    "data.splits": set(),
-    "data.digits": {"data"},
-    "data.idx": {"data"},
-    "data.tfds": {"data"},
-    "data.tfds_builder": {"data"},
-    "batches": set(),
-    "evaluation": {"batches"},
-    "step": {"batches", "evaluation"},
-    "schedules": set(),
-    "config": {"schedules"},
-    "reports": {"step"},
-    "task": {"batches", "config", "evaluation", "reports", "schedules", "step"},
-    "training": {"config", "evaluation", "reports", "step", "task"},
-    "checkpoint.__init__": {"checkpoint"},
-    "checkpoint.parts": {"reports"},
-    "checkpoint.quiet_orbax": set(),
-    "checkpoint.writing": {"checkpoint", "reports"},
-    "checkpoint.restoring": {"checkpoint", "reports"},
-    "module": set(),
+    "switch": set(),
+    "layers": {"switch"},
+    "data": set(),
+    "photos": set(),
     "plots": set(),
-    "images": set(),
-    "preparation": set(),
-    "cost": {"batches", "evaluation", "step", "module"},
-    "workdir": set(),
-    "layers": {"convolution", "module"},
+    "interop": {"layers.base"},
+    "training": {"switch"},
     "models": {"layers"},
+    "saving": {"models", "interop"},
+    "cost": {"layers", "training", "switch"},
+    "parity": {"models", "layers", "interop", "training", "data"},
+    "runs": {"models", "saving", "interop", "training", "data"},
     "__init__": {"models", "layers", "interop", "data", "saving", "training"},
-    "parity.reference": set(),
+    "cli": {"*"},
+    "__main__": {"cli"},
 }
-# The command line may import anything; parity.* but for the reference anything but that.
-FREE = {"cli", "__main__", "commands.__init__", "commands.train", "commands.progress",
-        "commands.presets", "commands.compilation_cache", "commands.predict", "commands.summary",
-        "commands.convert", "commands.parity", "commands.devices", "commands.interruption",
-        "commands.colour", "commands.flags", "commands.lost_process", "commands.plan",
-        "commands.processes", "commands.recorder", "commands.sources"}  # fmt: skip
 LAZY = ["torch", "tensorflow", "tensorflow_datasets", "sklearn", "orbax", "PIL", "matplotlib"]
 
 
+def modules():
+    """Every module of ours, by its name within the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield ".".join(parts).removesuffix(".__init__"), path
+
+
+MODULES = dict(modules())
+
+
 def imported(path):
-    """The modules of ours that a file imports, wherever in it."""
+    """The modules of ours that a file imports, wherever in it; "" is the whole package."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= names if node.module == "flaxnets" else {node.module}
-    return {name.removeprefix("flaxnets.") for name in found if name.startswith("flaxnets")}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {name.partition(".")[2] for name in found if name.split(".")[0] == "flaxnets"}
+    return {name if name in MODULES else name.rpartition(".")[0] for name in ours}
 
 
-def modules():
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield ".".join(path.relative_to(PACKAGE).with_suffix("").parts), path
+def may_import(name, other):
+    top, allowed = name.split(".")[0], MAY_IMPORT[name.split(".")[0]]
+    whole = other.split(".")[0]
+    return whole in {top, "", *allowed} or other in allowed or "*" in allowed
 
 
 def test_every_module_imports_only_what_the_table_allows():
-    for name, path in modules():
-        if name in FREE:
-            continue
-        if name not in MAY_IMPORT and name.startswith("parity."):
-            assert not {"cli", "commands"} & {top.split(".")[0] for top in imported(path)}
-            continue
-        surplus = {top for top in imported(path) if top.split(".")[0] not in MAY_IMPORT[name]}
-        if name == "__init__":
-            surplus -= {"models." + net for net in ("CNN", "MLP", "MODELS", "SoftmaxMLP")}
+    for name, path in MODULES.items():
+        surplus = {other for other in imported(path) if not may_import(name, other)}
         assert not surplus, f"{name} imports {surplus}"
 
 
-def test_the_table_is_complete_and_names_nothing_that_is_gone():
-    names = {name for name, _ in modules() if not name.startswith("parity.")}
-    assert names | {"parity.reference"} == set(MAY_IMPORT) | FREE
+def test_the_table_has_every_package_and_nothing_that_is_gone():
+    assert {name.split(".")[0] for name in MODULES} == set(MAY_IMPORT)
 
 
-def test_the_check_sees_imports_inside_functions(tmp_path):
+def test_nothing_imports_in_a_circle():
+    graph = {name: imported(path) & MODULES.keys() - {name} for name, path in MODULES.items()}
+    assert list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_nobody_imports_the_command_line():
+    users = {name for name, path in MODULES.items()
+             if any(other.startswith("cli") for other in imported(path))}  # fmt: skip
+    assert {name.split(".")[0] for name in users} <= {"cli", "__main__"}
+
+
+def test_the_check_sees_imports_inside_functions_and_of_single_modules(tmp_path):
     file = tmp_path / "x.py"
     file.write_text(
         "def f():\n    from flaxnets.models import CNN\n    from flaxnets import data\n"
+        "from flaxnets.layers import base\nimport flaxnets.interop.files\n"
     )
-    assert imported(file) == {"models", "data"}
+    assert imported(file) == {"models", "data", "layers.base", "interop.files"}
+    assert may_import("interop.held", "layers.base")
+    assert not may_import("interop.held", "layers.linear")
 
 
 def test_no_test_file_imports_another():

@@ -4,7 +4,7 @@ import pytest
 from helpers import ROOT, level_records
 
 import flaxnets
-from flaxnets.parity import compare, mutants, report
+from flaxnets.parity import compare, mutants, page, report
 from flaxnets.parity.tutorials import TUTORIALS
 
 README = (ROOT / "README.md").read_text()
@@ -37,14 +37,14 @@ def test_what_is_stated_of_levels_1_to_8_is_what_the_code_does(name):
     groups = report.grouped(records)
     stated = [row for row in table("model")
               if row["model"] == name and int(row["level"].split()[0]) <= 8]  # fmt: skip
-    for page, group in zip(stated, groups, strict=True):
+    for row, group in zip(stated, groups, strict=True):
         now = dict(zip(report.TITLES, report.cells(group), strict=True))
-        assert {key: page[key] for key in compared} == {key: now[key] for key in compared}
-        (named,) = (record for record in group if record.name == page["where"])
-        assert page["bound"] == report.limit(named)
-        assert float(page["worst"]) <= named.bound
-        if page["lane"] == "float64":  # two digits are more than rounding differs by
-            assert float(now["worst"]) <= max(100 * float(page["worst"]), 1e-14), page["level"]
+        assert {key: row[key] for key in compared} == {key: now[key] for key in compared}
+        (named,) = (record for record in group if record.name == row["where"])
+        assert row["bound"] == report.limit(named)
+        assert float(row["worst"]) <= named.bound
+        if row["lane"] == "float64":  # two digits are more than rounding differs by
+            assert float(now["worst"]) <= max(100 * float(row["worst"]), 1e-14), row["level"]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_every_mutant_is_listed_and_was_seen_by_its_level():
 
 
 def test_the_page_has_the_words_of_the_code():
-    assert PAGE.startswith(report.INTRODUCTION)
-    assert report.MUTANTS in PAGE
+    assert PAGE.startswith(page.INTRODUCTION)
+    assert page.MUTANTS in PAGE
 
 
 @pytest.mark.parametrize(

@@ -291,7 +291,6 @@ def test_what_does_not_fit_together_is_refused_before_training():
             "labels run from 0 to 9, but the model has 5",
         ),
         (Tiny(), (images, labels), lambda out, y: ce(out, y).mean(), r"one value an example"),
-        (_BatchNorm(), (images, labels), ce, r"only params, got \['batch_stats', 'params'\]"),
     ]
     for model, split, loss, message in cases:
         with pytest.raises(ValueError, match=message):
@@ -314,9 +313,3 @@ def test_splits_of_another_form_are_refused_with_what_they_are():
             next(training.fit(flaxnets.MLP(), splits))
     with pytest.raises(ValueError, match=r"a split must be \(images, labels\); got uint8 \(2, 28"):
         training.evaluate(flaxnets.MLP(), {}, x)
-
-
-class _BatchNorm(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        return nn.BatchNorm(use_running_average=True)(Tiny()(x))

@@ -99,13 +99,13 @@ def _with_colour(line: str) -> str:
 
 def _write(result: "Report", folder: Path) -> bool:
     """Write the page. Returns whether every mutant was seen by its level."""
-    from flaxnets.parity import report
+    from flaxnets.parity import page
 
     tried = _try_mutants()
     for trial in tried:
         if not trial.passed:
             print(f"FAIL: {trial.mutant.name!r} was seen by levels {list(trial.seen)}")
-    report.save(result, folder, tried)
+    page.save(result, folder, tried)
     print(f"wrote {folder / 'PARITY.md'}")
     return all(trial.passed for trial in tried)
 

@@ -20,7 +20,7 @@ PASSING = ("masks", "intermediates")  # collections of what a call leaves, which
 
 
 def leaves(model: nn.Module) -> list[Tensor]:
-    """The parameters and buffers of a model, in the order of torch's ``state_dict``.
+    """The parameters and buffers of a model, in the order of ``torch.nn.Module.state_dict``.
 
     Args:
         model: a network of ``flaxnets.models``, or one's own that derives from
@@ -28,8 +28,8 @@ def leaves(model: nn.Module) -> list[Tensor]:
 
     Returns:
         A ``Tensor`` each, with its whole name and shape in torch, as ``fc1.weight`` and (out, in),
-        and its whole path and shape here, as ``("params", "fc1", "kernel")`` and (in, out). One
-        that several layers share comes under each of its names.
+        and its whole path and shape here, as ``("params", "fc1", "kernel")`` and (in, out); dtypes
+        are the variables' affair. One that several layers share comes under each of its names.
 
     Raises:
         TypeError: naming every layer that does not say what torch calls what it holds.
@@ -43,7 +43,16 @@ def leaves(model: nn.Module) -> list[Tensor]:
 
 
 def parameters(model: nn.Module) -> list[Tensor]:
-    """Those that are trained, each once, as ``torch.nn.Module.parameters`` has them."""
+    """Those that are trained, each once, as ``torch.nn.Module.parameters`` has them.
+
+    Args:
+        model: as ``leaves`` takes it.
+
+    Returns:
+        A ``Tensor`` each, as from ``leaves``, with its shape in torch, as (out, in), and here.
+
+    Raises: as ``leaves`` does.
+    """
     found: dict[tuple[str, ...], Tensor] = {}
     for leaf in leaves(model):
         if leaf.path[0] == "params":

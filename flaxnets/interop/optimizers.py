@@ -129,7 +129,7 @@ def adam_to_torch(
 def optimizer_to_torch(
     model: nn.Module, opt_state: optax.OptState, optimizer: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A state of optax -> that of an optimizer of torch, whose settings it keeps.
+    """A state of optax -> that of an optimizer of ``torch.optim``, whose settings it keeps.
 
     Args:
         model: the network that both belong to.
@@ -220,20 +220,24 @@ def _filled(
         return fresh  # no step was taken, or it keeps nothing
 
     def fill(node: Any) -> Any:
-        if not isinstance(node, optax.ScaleByAdamState | optax.TraceState):
+        if not _keeps(node):
             return node
-        kinds, is_adam = (ADAM, True) if isinstance(node, optax.ScaleByAdamState) else (SGD, False)
-        _check_states(states, {*kinds, *(("step",) if is_adam else ())})
-        moments = {
+        is_adam = isinstance(node, optax.ScaleByAdamState)
+        kinds = ADAM if is_adam else SGD
+        _check_states(states, {*kinds, "step"} if is_adam else {*kinds})
+        found = {
             ours: placed(held, {n: s[theirs] for n, s in states.items()}, _misfit(model))["params"]
             for theirs, ours in kinds.items()
         }
-        count = {"count": jnp.asarray(int(states[held[0].name]["step"]), jnp.int32)}
-        return node._replace(**moments, **(count if is_adam else {}))
+        if is_adam:
+            found["count"] = jnp.asarray(int(states[held[0].name]["step"]), jnp.int32)
+        return node._replace(**found)
 
-    return jax.tree.map(
-        fill, fresh, is_leaf=lambda n: isinstance(n, optax.ScaleByAdamState | optax.TraceState)
-    )
+    return jax.tree.map(fill, fresh, is_leaf=_keeps)
+
+
+def _keeps(node: Any) -> bool:
+    return isinstance(node, optax.ScaleByAdamState | optax.TraceState)
 
 
 def _misfit(model: nn.Module) -> str:

@@ -18,10 +18,12 @@ Found = TypeVar("Found")
 
 
 class Tensor(NamedTuple):
-    """A parameter or buffer of a layer: what torch calls it, and how it lies here.
+    """A parameter or buffer of a layer, of any dtype: what torch calls it, and how it lies here.
 
-    torch's array is seen as shaped ``view``, if one of its axes is a flattening; its ``axes`` are
-    permuted, if they lie here in another order; and it is shaped ``ours``.
+    In a ``torch.nn.Module`` its ``name`` is as ``weight`` and it is shaped as ``shape`` says; here
+    it is at ``path``, as ``("params", "kernel")``, and shaped as ``ours`` says. Between the two
+    torch's array is seen as ``view``, if one of its axes is a flattening, and its ``axes`` are
+    permuted, if they lie in another order here.
     """
 
     name: str  # torch's: "weight"

@@ -1,0 +1,277 @@
+"""``fit`` takes any linen module and any optimizer: statistics, switches, what is refused."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import torch
+from helpers import run, with_our_modules
+
+from flaxnets import layers, training
+from flaxnets.training import Config
+from flaxnets.training.batches import Batch
+from flaxnets.training.state import initial_state
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(22, 3)).astype(np.float32)
+Y = (X @ np.float32([1, -2, 3])).astype(np.float32)
+SPLITS = ((X, Y), (X, Y))
+
+
+def squared(outputs, targets):
+    return (outputs[:, 0] - targets) ** 2
+
+
+def fit(model, splits=SPLITS, **options):
+    config = Config(**{"epochs": 1, "batch_size": 4, **options.pop("config", {})})
+    return list(training.fit(model, splits, config, loss=squared, **options))
+
+
+class Normed(nn.Module):
+    """With running statistics, by linen's own layer."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.9, use_bias=False)(x)
+        return nn.Dense(1)(x)
+
+
+def by_hand(model, variables, optimizer, batches):
+    """The variables after a step a batch, each at its own size."""
+    state = optimizer.init(variables["params"])
+
+    @jax.jit
+    def step(variables, state, x, y):
+        def objective(params):
+            out, changed = model.apply(
+                {**variables, "params": params}, x, train=True, mutable=["batch_stats"]
+            )
+            return squared(out, y).mean(), changed
+
+        gradients, changed = jax.grad(objective, has_aux=True)(variables["params"])
+        updates, state = optimizer.update(gradients, state, variables["params"])
+        return {"params": optax.apply_updates(variables["params"], updates), **changed}, state
+
+    for x, y in batches:
+        variables, state = step(variables, state, x, y)
+    return variables
+
+
+def test_statistics_are_of_the_batches_alone_the_last_one_at_its_own_size(monkeypatch):
+    """22 examples in fours: the last batch has two, and nothing that fills it up."""
+    monkeypatch.setattr(training.task.Task, "order", lambda *_: np.arange(22, dtype=np.int32))
+    variables = Normed().init(jax.random.key(0), X)
+    (epoch,) = fit(Normed(), variables=variables)
+    parts = [(X[i : i + 4], Y[i : i + 4]) for i in range(0, 22, 4)]
+    expected = by_hand(Normed(), variables, optax.adam(1e-3), parts)
+    # six steps in float32, compiled in a loop and one by one
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        epoch.state.variables, expected,
+    )  # fmt: skip
+    loss = squared(Normed().apply(epoch.state.variables, X), Y).mean()  # running statistics
+    assert epoch.metrics.test_loss == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_a_training_with_statistics_goes_on_from_a_snapshot_to_the_bit():
+    config = Config(epochs=3, batch_size=4, log_interval=4)
+    whole = list(training.chunks(Normed(), SPLITS, config, loss=squared))
+    middle = whole[2].snapshot
+    *_, last = training.chunks(Normed(), SPLITS, config, loss=squared, resume=middle)
+    jax.tree.map(np.testing.assert_array_equal, last.state, whole[-1].state)
+
+
+def test_a_batch_of_one_value_a_channel_is_refused_as_torch_refuses_it():
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+        torch.nn.BatchNorm1d(3)(torch.ones(1, 3))
+    splits = ((X[:21], Y[:21]), (X, Y))  # fives and one
+    with pytest.raises(ValueError, match=r"BatchNorm_0 .* no variance of one value a channel"):
+        fit(Normed(), splits, config={"batch_size": 5})
+
+    class Maps(nn.Module):
+        @nn.compact
+        def __call__(self, x, train=False):
+            return Normed()(x.reshape(-1, 1, 3, 1), train)[:, 0, 0]
+
+    fit(Maps(), splits, config={"batch_size": 5})  # of maps it has three values
+
+
+def test_what_would_fill_up_the_devices_shares_is_refused():
+    code = (
+        "import test_any_module as t\n"
+        "t.fit(t.Normed(), ((t.X[:20], t.Y[:20]), (t.X, t.Y)))\n"
+        "try:\n    t.fit(t.Normed())\nexcept ValueError as error:\n    print(error)\n"
+    )
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    status, out, err = run("-c", code, env=with_our_modules(**flags))
+    assert status == 0, err
+    assert "4 devices cannot share a batch of 2 evenly" in out
+    assert "would enter batch_stats: choose another batch_size, or one device" in out
+
+
+def test_buffers_stay_as_they_are_and_need_no_batches_of_their_own_size():
+    class Shifted(layers.Module):
+        def setup(self):
+            self.shift = self.variable("buffers", "shift", lambda: jnp.ones(3))
+            self.head = layers.Linear(3, 1)
+
+        def __call__(self, x):
+            return self.head(x + self.shift.value)
+
+    (epoch,) = fit(Shifted(), splits=((X[:21], Y[:21]), (X, Y)))
+    assert list(epoch.state.collections) == ["buffers"]
+    np.testing.assert_array_equal(epoch.state.variables["buffers"]["shift"], np.ones(3))
+
+
+def test_variables_without_the_statistics_that_a_model_needs_are_refused_by_name():
+    params = {"params": Normed().init(jax.random.key(0), X)["params"]}
+    with pytest.raises(ValueError, match="have params, but Normed also needs batch_stats"):
+        fit(Normed(), variables=params)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [optax.sgd(0.01), optax.sgd(optax.cosine_decay_schedule(0.01, 6), momentum=0.9),
+     optax.adamw(0.01), optax.chain(optax.clip_by_global_norm(1.0), optax.rmsprop(0.01))],
+)  # fmt: skip
+def test_any_optimizer_of_optax_trains_as_by_hand(optimizer, monkeypatch):
+    monkeypatch.setattr(training.task.Task, "order", lambda *_: np.arange(22, dtype=np.int32))
+    variables = Normed().init(jax.random.key(0), X)
+    (epoch,) = fit(Normed(), variables=variables, optimizer=optimizer)
+    parts = [(X[i : i + 4], Y[i : i + 4]) for i in range(0, 22, 4)]
+    expected = by_hand(Normed(), variables, optimizer, parts)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        epoch.state.variables, expected,
+    )  # fmt: skip
+    assert jax.tree.structure(epoch.state.opt_state) == jax.tree.structure(
+        optimizer.init(variables["params"])
+    )
+
+
+def test_optimizers_that_ask_for_the_loss_have_it():
+    """L-BFGS looks along a line for a lower one: a line is fitted at once."""
+    whole = {"epochs": 20, "batch_size": 22}
+    *_, last = fit(nn.Dense(1), optimizer=optax.lbfgs(), config=whole)
+    assert last.metrics.test_loss < 1e-8
+
+
+def test_an_optimizer_beside_a_rate_or_schedule_of_the_config_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"leave out Config's learning_rate and schedule$"):
+        fit(nn.Dense(1), optimizer=optax.sgd(0.1),
+            config={"learning_rate": 0.1, "schedule": "one-cycle"})  # fmt: skip
+    with pytest.raises(TypeError, match="optimizer must be one of optax's, got float"):
+        fit(nn.Dense(1), optimizer=0.1)
+
+
+def test_an_infinite_gradient_spoils_its_own_parameter_alone():
+    class Apart(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            a = self.param("a", nn.initializers.zeros, (1,))  # the first of the alphabet
+            return nn.Dense(1)(x) + jnp.sqrt(a)  # whose slope is infinite
+
+    state = initial_state(Apart().init(jax.random.key(0), X), optax.adam(0.01))
+    batch = Batch(X, Y, np.ones(22))
+    optimizer, key = optax.adam(0.01), jax.random.key(0)
+    state, _ = training.train_step(Apart(), squared, optimizer, state, batch, key)
+    assert not np.isfinite(state.params["a"]).any()
+    assert np.isfinite(state.params["Dense_0"]["kernel"]).all()
+
+
+def switched(name, value):
+    """A module that drops everything in training, and whose author calls the switch so."""
+    code = f"def call(self, x, {name}={not value}):\n    return self.body(x, {name}=={value})\n"
+    space = {}
+    exec(code, space)
+
+    class Named(nn.Module):
+        def setup(self):
+            self.dense, self.drop = nn.Dense(1), nn.Dropout(1.0)
+
+        def body(self, x, trains):
+            return self.dense(self.drop(x, deterministic=not trains))
+
+        __call__ = space["call"]
+
+    return Named()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("train", True), ("training", True), ("is_training", True), ("deterministic", False)],
+)
+def test_a_switch_is_honoured_whatever_its_author_calls_it(name, value):
+    (epoch,) = fit(switched(name, value))
+    # where all inputs are dropped, no gradient reaches the kernel
+    kernel = epoch.state.params["dense"]["kernel"]
+    first = switched(name, value).init(jax.random.split(jax.random.key(0), 3)[0], X[:1])
+    np.testing.assert_array_equal(kernel, first["params"]["dense"]["kernel"])
+
+
+def test_a_switch_among_the_fields_is_honoured():
+    class Field(nn.Module):
+        training: bool = False
+
+        @nn.compact
+        def __call__(self, x):
+            x = nn.Dropout(1.0, deterministic=not self.training)(x)
+            return nn.Dense(1, kernel_init=nn.initializers.ones)(x)
+
+    (epoch,) = fit(Field())
+    np.testing.assert_array_equal(epoch.state.params["Dense_0"]["kernel"], np.ones((3, 1)))
+
+
+class Lost(nn.Module):
+    """Takes no switch, and so gives none to what it calls."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(layers.Sequential([layers.Dropout(0.5)])(x))
+
+
+def test_what_would_not_be_told_that_it_trains_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"Lost cannot be trained as it is: Sequential_0 \("):
+        fit(Lost())
+
+    class Deep(nn.Module):
+        @nn.compact
+        def __call__(self, x, train=False):
+            return Lost()(x)
+
+    with pytest.raises(ValueError, match=r"Lost_0.Sequential_0 \(Sequential\) takes train, which"):
+        fit(Deep())
+
+
+def test_train_reaches_what_needs_it_through_every_container():
+    class Block(layers.Module):
+        def setup(self):
+            self.drop = layers.Dropout(1.0)
+
+        def __call__(self, x):  # its author has forgotten it
+            return self.drop(x)
+
+    class Net(layers.Module):
+        def setup(self):
+            self.blocks = [Block(), layers.Sequential([layers.ReLU(), layers.Dropout(1.0)])]
+            self.ways = {"a": nn.Dropout(1.0), "frozen": layers.Dropout(1.0)}
+
+        def __call__(self, x, train=False):
+            return [self.blocks[0](x), self.blocks[1](x), self.ways["a"](x),
+                    self.ways["frozen"](x, train=False)]  # fmt: skip
+
+    x = jnp.ones((2, 3))
+    outs = Net().apply({}, x, train=True, rngs={"dropout": jax.random.key(0)})
+    assert [float(out.sum()) for out in outs] == [0, 0, 0, 6]
+    outs = Net().apply({}, x, train=False)
+    assert [float(out.sum()) for out in outs] == [6, 6, 6, 6]
+
+
+def test_what_is_left_out_is_as_before_after_a_call_in_training():
+    drop, x = layers.Dropout(1.0), jnp.ones(3)
+    body = layers.Sequential([drop])
+    assert body.apply({}, x, train=True, rngs={"dropout": jax.random.key(0)}).sum() == 0
+    assert body.apply({}, x).sum() == 3
+    assert drop.apply({}, x).sum() == 3
