@@ -5,6 +5,7 @@ Each reads as the class that it mirrors. All take images as float32 in [0, 1], s
 become probabilities.
 """
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -16,6 +17,7 @@ from jax.typing import DTypeLike
 from flaxnets.layers import Conv2d, Dropout2d, Flatten, Linear, Module, ReLU, Sequential, max_pool2d
 
 HEIGHT = WIDTH = 28
+TUNING = {"tuning": True}  # of a field that suits a machine: a file says nothing of it
 
 
 class CNN(Module):
@@ -31,7 +33,8 @@ class CNN(Module):
         num_classes: the number of outputs.
         channels: the outputs of conv1 and conv2.
         hidden: the outputs of fc1.
-        convolution: how convolutions are computed: see ``flaxnets.convolution.conv2d``.
+        convolution: how convolutions are computed: see ``flaxnets.layers.conv2d``. It changes
+            no result, and is not saved.
         dtype: the dtype of the computation. By default that of the images and the parameters
             together, float32 at least.
         param_dtype: the dtype that parameters are created in.
@@ -45,7 +48,7 @@ class CNN(Module):
     num_classes: int = 10
     channels: tuple[int, int] = (32, 64)
     hidden: int = 128
-    convolution: str | None = None
+    convolution: str | None = dataclasses.field(default=None, metadata=TUNING)
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
 

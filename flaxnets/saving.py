@@ -104,7 +104,9 @@ def _restore(metadata: Mapping[str, str]) -> Network:
         raise ValueError(f"saved with the model {name!r}, which is none of {', '.join(MODELS)}")
     text = metadata.get("fields", "{}")
     try:
-        fields = {field: _from_plain(field, value) for field, value in json.loads(text).items()}
+        saved = json.loads(text).items()
+        tuning = {field.name for field in dataclasses.fields(MODELS[name]) if _is_tuning(field)}
+        fields = {name: _from_plain(name, value) for name, value in saved if name not in tuning}
         model = MODELS[name](**fields)
         list(interop.leaves(model))  # defines the layers: a field of another kind is found here
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -126,8 +128,13 @@ def _recognise(state_dict: interop.StateDict) -> Network:
 
 
 def _fields(network: type[nn.Module]) -> list[str]:
-    names = [field.name for field in dataclasses.fields(network)]
-    return [name for name in names if name not in ("name", "parent")]
+    """Those that say what it computes: not how it does on a machine, nor linen's own."""
+    fields = [field for field in dataclasses.fields(network) if not _is_tuning(field)]
+    return [field.name for field in fields if field.name not in ("name", "parent")]
+
+
+def _is_tuning(field: "dataclasses.Field[Any]") -> bool:
+    return bool(field.metadata.get("tuning"))
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -18,7 +18,7 @@ WITH_METADATA = (".safetensors", ".npz")  # torch's files have no place for text
 IMAGES = jnp.ones((2, 28, 28))
 MODELS = [
     *(network() for network in flaxnets.MODELS.values()),
-    flaxnets.CNN(num_classes=3, convolution="lax", **SMALL_CNN),
+    flaxnets.CNN(num_classes=3, **SMALL_CNN),
     flaxnets.CNN(dtype=jnp.bfloat16, param_dtype=jnp.float16, **SMALL_CNN),
     flaxnets.MLP(hidden=(8, 9, 10)),
 ]
@@ -34,6 +34,17 @@ def test_a_saved_model_comes_back_with_its_fields_and_bits(model, suffix, tmp_pa
     assert hash(loaded) == hash(model)
     jax.tree.map(np.testing.assert_array_equal, weights, variables)
     assert interop.metadata(tmp_path / f"net{suffix}")["dataset"] == "mnist"
+
+
+def test_a_file_says_nothing_of_a_machines_tuning_and_that_of_an_old_one_is_not_heard(tmp_path):
+    tuned = flaxnets.CNN(convolution="patches", **SMALL_CNN)
+    flaxnets.save(tmp_path / "a.npz", tuned, jax.jit(tuned.init)(jax.random.key(0), IMAGES))
+    assert "patches" not in str(interop.metadata(tmp_path / "a.npz"))
+    assert flaxnets.load(tmp_path / "a.npz")[0] == flaxnets.CNN(**SMALL_CNN)
+    fields = json.dumps({**SMALL_CNN, "convolution": "patches"})  # as version 0.1 has saved it
+    state_dict = interop.load(tmp_path / "a.npz")
+    interop.save(tmp_path / "b.npz", state_dict, {"model": "cnn", "fields": fields})
+    assert flaxnets.load(tmp_path / "b.npz")[0] == flaxnets.CNN(**SMALL_CNN)
 
 
 def test_the_folder_of_a_run_is_loaded(tmp_path):

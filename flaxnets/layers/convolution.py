@@ -19,7 +19,7 @@ class Conv2d(Module):
         in_channels, out_channels: the sizes of the last axis before and after.
         kernel_size, stride: one number for both height and width, or a pair.
         use_bias: whether there is a bias.
-        implementation: how it is computed: see ``flaxnets.layers.patches.conv2d``.
+        implementation: how it is computed: see ``flaxnets.layers.conv2d``.
         dtype, param_dtype: as in ``Linear``.
 
     Raises:
