@@ -55,7 +55,7 @@ def test_every_layer_and_parameter_is_compared_in_both_lanes():
         assert [name for lane, name in found if lane == "float64"] == layers
         assert [name for lane, name in found if lane == "float32"] == layers
     names = {r.name for r in level_records("cnn", 7)}
-    assert names == {"images", *(leaf.name for leaf in interop.leaves(flaxnets.CNN()))}
+    assert names == {"input", *(leaf.name for leaf in interop.leaves(flaxnets.CNN()))}
     facts = {r.name for r in level_records("cnn", 6)}
     assert len(facts) == 13  # six facts of two layers, and steps
     assert len(level_records("cnn", 1)) == 3

@@ -26,7 +26,7 @@ def gradients(pair: Pair, n: int = 32) -> Iterator[Record]:
             masks = replayed(drawn, mask_places(sides.model, sides.variables, x))
             ours, x_ours = _flax_gradients(sides, x, labels, masks)
             bound = gradient_bound(sides, inputs)
-            errors = {"images": relative_error(x_ours, x_theirs)}
+            errors = {"input": relative_error(x_ours, x_theirs)}
             for leaf in interop.parameters(sides.model):
                 errors[leaf.name] = relative_error(_at(ours, leaf.path), _at(theirs, leaf.path))
             for name, error in errors.items():

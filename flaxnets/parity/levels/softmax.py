@@ -19,8 +19,11 @@ BFLOAT16 = Lane("bfloat16", jnp.bfloat16, 2.0**-7, 0.0, "highest")
 def softmax(pair: Pair) -> Iterator[Record]:
     """Level 4: what the network makes of logits, and its loss, at the extremes.
 
-    The logits are put in as the last layer's bias, all weights being zero.
+    The logits are put in as the last layer's bias, all weights being zero. Of a network that does
+    not say what its outputs are as probabilities there is nothing to compare.
     """
+    if not hasattr(pair.model, "probabilities"):
+        return
     for lane in [*lanes(), BFLOAT16]:
         with lane():
             sides = Sides(pair, lane)
