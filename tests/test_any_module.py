@@ -10,6 +10,7 @@ import torch
 from helpers import run, with_our_modules
 
 from flaxnets import layers, training
+from flaxnets.runs import checkpoints
 from flaxnets.training import Config
 from flaxnets.training.batches import Batch
 from flaxnets.training.state import initial_state
@@ -275,3 +276,15 @@ def test_what_is_left_out_is_as_before_after_a_call_in_training():
     assert body.apply({}, x, train=True, rngs={"dropout": jax.random.key(0)}).sum() == 0
     assert body.apply({}, x).sum() == 3
     assert drop.apply({}, x).sum() == 3
+
+
+def test_checkpoints_carry_statistics_and_any_optimizers_state(tmp_path):
+    config, optimizer = Config(epochs=3, batch_size=4), optax.adamw(0.01)
+    given = {"loss": squared, "optimizer": optimizer}
+    whole = list(training.chunks(Normed(), SPLITS, config, **given))
+    with checkpoints.Checkpoints(tmp_path) as saved:
+        saved.save(6, whole[0].snapshot, {}, None)
+    like = jax.tree.map(np.zeros_like, whole[0].state)
+    found = checkpoints.restore(tmp_path, like, lambda about: None)
+    *_, last = training.chunks(Normed(), SPLITS, config, **given, resume=found)
+    jax.tree.map(np.testing.assert_array_equal, last.state, whole[-1].state)
