@@ -7,7 +7,7 @@ import pytest
 from helpers import run, with_our_modules
 
 from flaxnets.layers.patches import CHUNK, conv2d
-from flaxnets.parity.records import FLOAT64
+from flaxnets.parity.bounds import FLOAT64
 
 # float32's rounding of sums of at most 2,000 products of normal numbers
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}

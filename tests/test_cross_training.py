@@ -8,11 +8,11 @@ import numpy as np
 import optax
 import pytest
 import torch
-from flaxnets.parity.subject import record_masks
 
 import flaxnets
 from flaxnets import data, interop
-from flaxnets.parity.records import FLOAT64
+from flaxnets.parity.bounds import FLOAT64
+from flaxnets.parity.masks import mask_places, record_masks, replayed
 from flaxnets.parity.tutorials import TUTORIALS
 
 RATE = 1e-3
@@ -25,16 +25,18 @@ def batches(n, size):
 
 
 def train_in_torch(name, net, optimizer, steps):
-    """Returns the dropout masks of each step."""
+    """Returns the dropout masks of each step, as the twin takes them."""
     net.train()
-    masks = []
+    model, masks = flaxnets.MODELS[name](), []
+    variables = interop.from_torch(model, net.state_dict())
+    places = mask_places(model, variables, jnp.asarray(steps[0][0]))
     for images, labels in steps:
         optimizer.zero_grad()
         x = torch.tensor(images.reshape(-1, *TUTORIALS[name].pair.shape))
         outputs, drawn = record_masks(net, functools.partial(net, x))
         TUTORIALS[name].pair.torch_loss(outputs, torch.tensor(labels, dtype=torch.int64)).backward()
         optimizer.step()
-        masks.append(drawn)
+        masks.append(replayed(drawn, places))
     return masks
 
 

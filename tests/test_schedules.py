@@ -14,7 +14,7 @@ from helpers import SMALL_MLP, call, digits, idx_folder, run
 import flaxnets
 from flaxnets import training
 from flaxnets.cli.compilation_cache import use_compilation_cache
-from flaxnets.parity.records import FLOAT64
+from flaxnets.parity.bounds import FLOAT64
 from flaxnets.runs import presets
 from flaxnets.training import step
 from flaxnets.training.config import SCHEDULES, learning_rates
