@@ -22,6 +22,8 @@ from helpers import (
 )
 from survival import same_run
 
+from flaxnets.commands import processes
+
 FLAGS = ("--model", "mlp", "--epochs", "1", "--log-interval", "1", "--batch-size", "60")
 
 SLOW = pytest.mark.slow
@@ -126,6 +128,10 @@ def test_when_one_is_killed_the_others_say_so_in_a_line_stop_and_can_go_on(
     first, *_ = group.train(count, *flags, "--resume")
     lines = [first.stdout.readline() for _ in range(2)]  # the other is Gloo's
     assert "going on from step" in "".join(lines)
+
+
+def test_a_process_is_lost_after_the_ten_seconds_that_the_readme_states():
+    assert processes.HEARTBEAT == 10
 
 
 def test_bad_input_to_the_first_ends_all(group, tmp_path):
