@@ -2,9 +2,8 @@
 
     python benchmarks/all.py --data-dir DIR --output FOLDER
 
-The results go to FOLDER, as JSON with device, versions and date. About an hour and a quarter on two
-cores; nothing else should run at the same time. --small only proves that the scripts run, in
-minutes.
+The results go to FOLDER, as JSON with device, versions and date. Nothing else should run at the
+same time; each script says how long it takes. --small only proves that the scripts run, in minutes.
 """
 
 import argparse
@@ -24,9 +23,9 @@ SMALL = {
     "startup": ["--pairs", "1", "--model", "mlp", "--no-whole"],
     "memory": ["--batch-size", "64", "--model", "mlp"],
     "scaling": ["--batch-size", "64", "--examples", "1000", "--pairs", "2", "--model", "mlp"],
-    "precision": ["--seeds", "2", "--model", "mlp"],
-    "time_to_99": ["--seeds", "1", "--epochs", "1", "--batch-size", "512"],
-    "checkpointing": ["--steps", "20", "--pairs", "2"],
+    "precision": ["--seeds", "2", "--epochs", "2", "--model", "mlp"],
+    "time_to_99": ["--seeds", "1", "--epochs", "1", "--batch-size", "64", "--examples", "640"],
+    "checkpointing": ["--steps", "20", "--pairs", "1"],
     "devices": [
         "--devices",
         "1",

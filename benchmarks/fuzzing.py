@@ -70,6 +70,12 @@ def the_weights(found: dict[str, np.ndarray]) -> None:
         np.testing.assert_array_equal(array, STATE[name])
 
 
+def some_metadata(found: dict[str, str]) -> None:
+    """Texts by their names."""
+    assert isinstance(found, dict)
+    assert all(isinstance(text, str) for item in found.items() for text in item)
+
+
 def idx_file(kind: str) -> Callable[[Path], None]:
     """Ten images, or labels."""
     sizes = [0x803, 10, 28, 28] if kind == "images" else [0x801, 10]
@@ -108,8 +114,8 @@ FORMATS = [
     Format("net.safetensors", weights, interop.load, some_weights),
     Format("net.npz", weights, interop.load, the_weights),
     Format("net.pt", torchs_weights, interop.load, the_weights),
-    Format("metadata.safetensors", weights, interop.metadata, lambda found: None),
-    Format("metadata.npz", weights, interop.metadata, lambda found: None),
+    Format("metadata.safetensors", weights, interop.metadata, some_metadata),
+    Format("metadata.npz", weights, interop.metadata, some_metadata),
     *(
         Format(f"t10k-{kind}-{tail}", idx_file(kind), lambda p, k=kind: idx.read(p, k), check)
         for kind, check in (("images", bytes_shaped(28, 28)), ("labels", bytes_shaped()))

@@ -8,6 +8,7 @@ minutes on two cores.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import environment
@@ -24,27 +25,39 @@ DRAWN = Path(__file__).parents[1] / "tests/photos"
 
 def main() -> None:
     """Print the shares that are recognised, and save them."""
-    options = parse()
-    splits = data.load("mnist", options.data_dir)
-    model, config = flaxnets.CNN(), training.Config(epochs=1)
-    train = tuple(array[: options.examples] for array in splits.train)
-    test, labels = (array[: options.n] for array in splits.test)
-    (epoch,) = training.fit(model, (train, (test, labels)), config)
-    rng = np.random.default_rng(0)
-    kinds = {
-        "images as they are": (list(test), labels),
-        "photos": ([photo(x, rng) for x in test], labels),
-        "drawings": ([images.read(DRAWN / f"{i}.jpg") for i in range(10)], np.arange(10)),
-    }
-    rows = []
-    for kind, (pictures, labels) in kinds.items():
-        raw = kind == "images as they are"
-        seen = np.stack(pictures if raw else [prepare(x).image for x in pictures])
-        outputs = training.predict(model, epoch.state.variables, seen)
-        right = int(np.sum(np.argmax(outputs, 1) == labels))
+    options, rows = parse(), []
+    train, test = data.load("mnist", options.data_dir)
+    few = data.Split(*(array[: options.n] for array in test))
+    classify = trained(data.Split(*(array[: options.examples] for array in train)), few)
+    for kind, (seen, labels) in kinds(few).items():
+        right = int(np.sum(classify(seen) == labels))
         rows.append({"kind": kind, "right": right, "of": len(labels)})
         print(f"{kind:18}  {right} of {len(labels)}, {right / len(labels):.1%}", flush=True)
     environment.save(options.output, rows)
+
+
+def trained(train: data.Split, test: data.Split) -> Callable[[np.ndarray], np.ndarray]:
+    """What classifies images: the CNN after one epoch."""
+    model = flaxnets.CNN()
+    (epoch,) = training.fit(model, (train, test), training.Config(epochs=1))
+    return lambda seen: training.predict(model, epoch.state.variables, seen).argmax(1)
+
+
+def kinds(test: data.Split) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What the network sees of each kind of picture, and the classes."""
+    rng = np.random.default_rng(0)
+    photos = [photo(image, rng) for image in test.images]
+    drawings = [images.read(DRAWN / f"{digit}.jpg") for digit in range(10)]
+    return {
+        "images as they are": (test.images, test.labels),
+        "photos": (prepared(photos), test.labels),
+        "drawings": (prepared(drawings), np.arange(10)),
+    }
+
+
+def prepared(pictures: list[np.ndarray]) -> np.ndarray:
+    """Pictures as the network takes them: (n, 28, 28)."""
+    return np.stack([prepare(picture).image for picture in pictures])
 
 
 def photo(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

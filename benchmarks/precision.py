@@ -25,7 +25,7 @@ def main() -> None:
     """Print a line a network, and save all."""
     options, rows, splits = parse(), [], data.load("digits")
     for model in options.model:
-        epochs, _ = TUTORIALS[model].on_digits
+        epochs = options.epochs or TUTORIALS[model].on_digits[0]
         seeds = options.seeds or 20
         found = {"float32": [], "bfloat16": []}
         for seed in range(seeds):
@@ -62,6 +62,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--model", nargs="+", default=list(flaxnets.MODELS), choices=flaxnets.MODELS)
     add("--seeds", type=int, help="default: 20")
+    add("--epochs", type=int, help="default: as many as on level 10 of parity")
     add("--output", default=environment.RESULTS / "precision.json")
     return parser.parse_args()
 

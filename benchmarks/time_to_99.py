@@ -26,7 +26,8 @@ from flaxnets.training.config import learning_rates
 def main() -> None:
     """Print a line a run and the means, and save after each run."""
     options, rows = parse(), []
-    splits = data.load("mnist", options.data_dir)
+    train, test = data.load("mnist", options.data_dir)
+    splits = data.Splits(data.Split(*(array[: options.examples] for array in train)), test)
     for seed in range(options.seeds):
         sides = {"flaxnets": run_flaxnets, "torch": run_torch}
         for side, run in sides.items():
@@ -84,6 +85,7 @@ def parse() -> argparse.Namespace:
     add, preset = parser.add_argument, PRESETS["fast"]
     add("--data-dir", required=True, help="the folder of MNIST")
     add("--seeds", type=int, default=5, help="runs on each side (default: 5)")
+    add("--examples", type=int, help="to train on; default: all")
     add("--epochs", type=int, default=preset["epochs"])
     add("--batch-size", type=int, default=preset["batch_size"])
     add("--lr", type=float, default=preset["lr"])

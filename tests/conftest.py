@@ -32,6 +32,8 @@ def pytest_configure():
 def pytest_unconfigure():
     """They are of no use to anybody else."""
     for folder in MADE:
+        for name in ("FLAXNETS_COMPILED", "JAX_COMPILATION_CACHE_DIR"):
+            os.environ.pop(name, None)
         shutil.rmtree(folder, ignore_errors=True)
 
 

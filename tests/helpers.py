@@ -142,12 +142,25 @@ def trained_in_double(network=Dropping, n=320, batch_size=30, **fields):
         return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
+# What is trained on one device and on several, by name.
+IN_DOUBLE = {
+    "dropping": {},
+    "fewer examples than devices": {"n": 10, "batch_size": 3},
+    "cnn": {"network": flaxnets.CNN, **SMALL_CNN},
+}
+
+
+def idx_bytes(array):
+    """An IDX file of bytes."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(np.uint8).tobytes()
+
+
 def idx_folder(folder, n=10, label=3, side=28):
     """MNIST's four files, of ``n`` black images."""
     folder.mkdir(parents=True)
     for split in ("train", "t10k"):
-        images = np.array([0x803, n, side, side], ">u4").tobytes() + bytes(n * side * side)
-        labels = np.array([0x801, n], ">u4").tobytes() + bytes([label] * n)
+        images, labels = idx_bytes(np.zeros((n, side, side))), idx_bytes(np.full(n, label))
         (folder / f"{split}-images-idx3-ubyte").write_bytes(images)
         (folder / f"{split}-labels-idx1-ubyte").write_bytes(labels)
     return folder

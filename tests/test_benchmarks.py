@@ -6,23 +6,8 @@ import re
 import statistics
 
 import pytest
+from all import SMALL
 from helpers import ROOT, run
-
-SCRIPTS = (
-    "training",
-    "inference",
-    "startup",
-    "memory",
-    "scaling",
-    "precision",
-    "loops",
-    "time_to_99",
-    "checkpointing",
-    "devices",
-    "survival",
-    "fuzzing",
-    "photos",
-)
 
 
 @pytest.mark.slow
@@ -30,7 +15,7 @@ def test_all_scripts_run_in_a_small_size(real_data, tmp_path):
     arguments = ("--data-dir", real_data, "--output", tmp_path, "--small")
     status, _, err = run(ROOT / "benchmarks/all.py", *arguments)
     assert status == 0, err
-    for name in SCRIPTS:
+    for name in SMALL:
         found = json.loads((tmp_path / f"{name}.json").read_text())
         assert found["rows"], name
         assert {"device", "jax", "torch", "date"} <= found["environment"].keys()
@@ -62,7 +47,7 @@ def test_the_page_on_scaling_has_the_committed_points():
 
 
 def test_a_promise_that_is_broken_is_named(tmp_path):
-    for name in SCRIPTS:
+    for name in SMALL:
         content = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
         if name == "inference":
             (row,) = [r for r in content["rows"] if (r["model"], r["batch_size"]) == ("mlp", 1000)]

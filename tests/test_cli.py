@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, UNCACHED, call, contents, idx_folder, rows, run
+from helpers import ROOT, UNCACHED, call, contents, idx_bytes, idx_folder, rows, run
 
 import flaxnets
 from flaxnets import interop
@@ -154,8 +154,7 @@ def traps(tmp_path_factory):
     with (root / "short/train-images-idx3-ubyte").open("r+b") as file:
         file.truncate(1000)
     (root / "foreign/train-images-idx3-ubyte").write_bytes(gzip.compress(b"not one"))
-    labels = np.array([0x801, 9], ">u4").tobytes() + bytes(9)
-    (root / "counts/train-labels-idx1-ubyte").write_bytes(labels)
+    (root / "counts/train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(9)))
     idx_folder(root / "labels", label=10)
     return root
 

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers import idx_bytes
 
 from flaxnets import data
 from flaxnets.data import tfds
@@ -13,17 +14,12 @@ RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 28, 28), np.uint8)
 
 
-def encode(array):
-    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    return header + array.tobytes()
-
-
 def write(folder, gz=False):
     folder.mkdir(parents=True, exist_ok=True)
     for split, n in (("train", 6), ("t10k", 4)):
         for kind, array in (("images", PIXELS[:n]), ("labels", np.arange(n, dtype=np.uint8))):
             name = f"{split}-{kind}-idx{array.ndim}-ubyte"
-            content = encode(array)
+            content = idx_bytes(array)
             if gz:
                 (folder / f"{name}.gz").write_bytes(gzip.compress(content))
             else:

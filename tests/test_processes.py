@@ -22,6 +22,8 @@ from helpers import (
 )
 from survival import same_run
 
+from flaxnets.runs import processes
+
 FLAGS = ("--model", "mlp", "--epochs", "1", "--log-interval", "1", "--batch-size", "60")
 
 SLOW = pytest.mark.slow
@@ -90,8 +92,9 @@ def test_processes_train_as_one_does_and_only_the_first_writes(group, tmp_path, 
     assert other == (0, "", "")
     ours, theirs = (rows(folder / "steps.jsonl") for folder in (tmp_path / "run", alone))
     assert [row["step"] for row in ours] == [row["step"] for row in theirs]
-    # an epoch, whose last batch is not full; float32: later, rounding alone moves them further
-    losses = [[row["train_loss"] for row in found] for found in (ours, theirs)]
+    losses = np.array([[row["train_loss"] for row in found] for found in (ours, theirs)])
+    np.testing.assert_allclose(*losses[:, :20], rtol=1e-5)  # float32
+    # an epoch, whose last batch is not full: later, rounding alone moves them further
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
@@ -127,6 +130,10 @@ def test_when_one_is_killed_the_others_say_so_in_a_line_stop_and_can_go_on(
     assert "going on from step" in "".join(lines)
 
 
+def test_a_process_is_lost_after_the_ten_seconds_that_the_readme_states():
+    assert processes.HEARTBEAT == 10
+
+
 def test_bad_input_to_the_first_ends_all(group, tmp_path):
     """A workdir that is in use, which only the first looks at."""
     (tmp_path / "run").mkdir()
@@ -154,7 +161,7 @@ def test_processes_with_other_settings_are_refused(group, tmp_path):
 
 def test_processes_that_nobody_joins_say_so(group):
     code = (
-        "import sys; from flaxnets import cli; from flaxnets.commands import processes;"
+        "import sys; from flaxnets.cli import program as cli; from flaxnets.runs import processes;"
         "processes.JOIN = 3; cli.main(sys.argv[1:])"
     )
     address = ("--coordinator", f"localhost:{free_port()}", "--num-processes", 2)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import run
+from helpers import idx_bytes, run
 from tensorflow_datasets.core.download.checksums import UrlInfo
 
 from flaxnets import data
@@ -36,10 +36,9 @@ def write_official(folder, seed):
     folder.mkdir()
     rng = np.random.default_rng(seed)
     for prefix, n in SIZES.items():
-        images = np.array([0x803, n, 28, 28], ">u4").tobytes() + rng.bytes(n * 784)
-        labels = np.array([0x801, n], ">u4").tobytes() + bytes(rng.integers(0, 10, n).tolist())
-        for kind, content in (("images-idx3", images), ("labels-idx1", labels)):
-            packed = gzip.compress(content, mtime=seed)
+        images, labels = rng.integers(0, 256, (n, 28, 28)), rng.integers(0, 10, n)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            packed = gzip.compress(idx_bytes(array), mtime=seed)
             (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(packed)
 
 
