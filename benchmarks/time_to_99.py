@@ -19,7 +19,7 @@ from torch_side import Trainer
 
 import flaxnets
 from flaxnets import data, training
-from flaxnets.runs.presets import PRESETS
+from flaxnets.runs.plan import PRESETS
 from flaxnets.training.schedules import learning_rates
 
 
@@ -86,7 +86,7 @@ def parse() -> argparse.Namespace:
     add("--seeds", type=int, default=5, help="runs on each side (default: 5)")
     add("--epochs", type=int, default=preset["epochs"])
     add("--batch-size", type=int, default=preset["batch_size"])
-    add("--lr", type=float, default=preset["lr"])
+    add("--lr", type=float, default=preset["learning_rate"])
     add("--precision", default="float32", choices=["float32", "bfloat16"])
     add("--variant", default="compile" if torch.cuda.is_available() else "channels_last",
         help="of torch: eager, channels_last or compile")  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 from helpers import ROOT
 
 import flaxnets
-from flaxnets.runs import checkpoints as checkpoint
 from flaxnets.layers import patches as convolution
-from flaxnets import data, interop, layers, models, parity, training
+from flaxnets import data, interop, layers, models, parity, runs, training
+from flaxnets.runs import checkpoints
 from flaxnets.parity import records, reference, report
 
 OTHERS = (layers.Module, convolution.conv2d, parity.run, report.Report, records.Record)
@@ -20,7 +20,7 @@ OTHERS = (layers.Module, convolution.conv2d, parity.run, report.Report, records.
 def public():
     """Every public function and class, by its name."""
     found = {f"{value.__module__}.{value.__name__}": value for value in OTHERS}
-    for module in (flaxnets, training, interop, data, checkpoint):
+    for module in (flaxnets, training, interop, data, runs, checkpoints):
         found |= {f"{module.__name__}.{name}": getattr(module, name) for name in module.__all__}
     for module in (layers, models, reference):
         for name, value in vars(module).items():
@@ -37,11 +37,12 @@ DTYPE = re.compile(r"\b(u?int\d+|bfloat16|float\d+|floating|dtypes?)\b")
 NO_ERRORS = {
     "layers.Flatten", "layers.ReLU", "module.Module", "training.steps_per_epoch",
     "data.Split", "data.Splits", "training.Chunk", "training.Epoch", "training.Metrics",
-    "training.Snapshot", "training.TrainState", "parity.records.Record", "parity.report.Report",
+    "training.Snapshot", "training.TrainState", "runs.Interrupted", "parity.records.Record", "parity.report.Report",
 }  # fmt: skip
 # Here no arrays go in or out, or only within what has its own name and docstring.
 NO_ARRAYS = {
-    "checkpoint.Checkpoints", "interop.check_path", "interop.metadata", "module.Module",
+    "runs.Interrupted", "runs.Plan", "runs.Run", "runs.checkpoints.Checkpoints", "runs.resume",
+    "runs.start", "interop.check_path", "interop.metadata", "module.Module",
     "parity.records.Record", "parity.report.Report", "parity.run", "training.Chunk",
     "training.Config", "training.Epoch", "training.Metrics", "training.steps_per_epoch",
 }  # fmt: skip

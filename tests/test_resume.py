@@ -23,11 +23,11 @@ from helpers import (
 from survival import same_run
 
 import flaxnets
-from flaxnets.runs import checkpoints as checkpoint
 from flaxnets import interop
-from flaxnets.runs.checkpoints import LATEST
+from flaxnets.runs import checkpoints as checkpoint
 from flaxnets.runs import processes
-from flaxnets.training.reports import Snapshot
+from flaxnets.runs.checkpoints import LATEST
+from flaxnets.training import Snapshot
 from flaxnets.training.step import initial_state
 
 # 23 steps an epoch, reported in fives
@@ -140,7 +140,7 @@ def test_another_configuration_is_refused_naming_what_differs(tmp_path, capsys, 
     assert status == 2
     line = err.splitlines()[-1]
     assert "the run was begun with epochs 3, not 4; learning_rate 0.001, not 0.01; " in line
-    assert "seed 0, not 3: give the same, or another --workdir" in line
+    assert "seed 0, not 3: give the same, or another workdir" in line
     assert contents(tmp_path / "run", but=["lock"]) == before
 
 
@@ -265,7 +265,7 @@ def test_a_signal_ends_the_run_saved_and_with_its_status(number, tmp_path):
     assert steps_saved(tmp_path)[-1] == step
 
 
-# After the first chunk there are compiled steps that take minutes.
+# After the first chunk there are compiled steps that take minutes, waited for as training does.
 BUSY = """
 import sys, jax
 from flaxnets.cli import program as cli
@@ -273,8 +273,8 @@ from flaxnets.runs.recorder import Recorder
 
 def busy(self, chunk):
     print("busy", flush=True)
-    sines = jax.jit(lambda x: jax.lax.fori_loop(0, 2**31 - 1, lambda _, x: jax.numpy.sin(x), x))
-    sines(1.0).block_until_ready()
+    powers = jax.jit(lambda x: jax.lax.fori_loop(0, 2**31 - 1, lambda _, x: x @ x, x))
+    powers(jax.numpy.ones((100, 100))).block_until_ready()
 
 Recorder.write = busy
 sys.exit(cli.main(sys.argv[1:]))
