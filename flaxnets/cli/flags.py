@@ -25,7 +25,7 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("preset", *SETTINGS, *SOURCES, "dry_run")}
 
 
-def _add_task(add: Callable[..., Any]) -> None:
+def _add_task(add: Callable[..., object]) -> None:
     """What to train, on which data."""
     add("--model", choices=MODELS, help=f"the network (default: {DEFAULTS['model']})")
     add("--dataset", choices=data.CLASSES, help=f"default: {DEFAULTS['dataset']}")
@@ -43,7 +43,7 @@ def _add_task(add: Callable[..., Any]) -> None:
     )
 
 
-def _add_settings(add: Callable[..., Any]) -> None:
+def _add_settings(add: Callable[..., object]) -> None:
     """How to train: what the result depends on."""
     some = ", ".join(f"{epochs} on {dataset}" for dataset, epochs in EPOCHS.items())
     epochs = f"{some}, {Config.epochs} on the others"
@@ -84,7 +84,7 @@ def _add_settings(add: Callable[..., Any]) -> None:
     )
 
 
-def _add_run(add: Callable[..., Any]) -> None:
+def _add_run(add: Callable[..., object]) -> None:
     """What a run reports and keeps, and where."""
     add(
         "--log-interval",

@@ -87,12 +87,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     )
 
 
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+def write_config(folder: Path, config: Mapping[str, object]) -> None:
     """Write config.json, whole or not at all."""
     _replace(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
-def append(folder: Path, name: str, row: Mapping[str, Any]) -> None:
+def append(folder: Path, name: str, row: Mapping[str, object]) -> None:
     """Add a row to one of the folder's .jsonl files."""
     with (folder / name).open("a") as file:
         file.write(json.dumps(row) + "\n")

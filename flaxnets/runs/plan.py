@@ -29,6 +29,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 SETTINGS = (*DEFAULTS, *(field.name for field in fields(training.Config)))  # the result's
 SOURCES = ("data_dir", "tfds_dir")
+Settings = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Plan:
         return cls(config=config, **chosen)
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """What the result depends on, but for the data, as config.json has it."""
         return {**{name: getattr(self, name) for name in DEFAULTS}, **asdict(self.config)}
 
@@ -126,7 +127,7 @@ class Plan:
         return Splits(*(Split(split.images[:n], split.labels[:n]) for split, n in both))
 
 
-def sources_of(recorded: Mapping[str, Any], dataset: str) -> dict[str, str]:
+def sources_of(recorded: Mapping[str, object], dataset: str) -> dict[str, str]:
     """Where a recorded run had its data, if they are of this dataset, to look there again.
 
     Raises ValueError if such a folder is gone.
@@ -134,7 +135,8 @@ def sources_of(recorded: Mapping[str, Any], dataset: str) -> dict[str, str]:
     if recorded.get("dataset") != dataset:
         return {}
     # null, or not recorded by an earlier version
-    found = {name: recorded[name] for name in SOURCES if isinstance(recorded.get(name), str)}
+    where = {name: recorded.get(name) for name in SOURCES}
+    found = {name: folder for name, folder in where.items() if isinstance(folder, str)}
     for folder in found.values():
         if not os.path.isdir(folder):
             raise ValueError(
@@ -145,8 +147,8 @@ def sources_of(recorded: Mapping[str, Any], dataset: str) -> dict[str, str]:
 
 
 def refuse_another(
-    recorded: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    recorded: Mapping[str, object],
+    settings: Settings,
     where: str = "the run was begun with",
     remedy: str = "give the same, or another workdir",
 ) -> None:

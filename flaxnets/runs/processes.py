@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from flaxnets.runs.checkpoints import parts
 from flaxnets.training import Snapshot, TrainState
 
+T = TypeVar("T")
 HEARTBEAT = 10  # seconds without a sign of life after which a process counts as lost
 
 
@@ -78,19 +79,20 @@ def losses() -> Iterator[None]:
         raise Lost(error) from error
 
 
-def from_first(value: Any) -> Any:
+def from_first(value: T) -> T:
     """What the first process has, in all: a tree of arrays of the same shapes in each."""
     if jax.process_count() == 1:
         return value
     from jax.experimental import multihost_utils
 
     try:
-        return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(value))
+        found: T = jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(value))
+        return found
     except Exception as error:  # of several kinds, as the devices talk to each other
         raise Lost(error) from error
 
 
-def text_from_first(value: Any) -> Any:
+def text_from_first(value: T) -> T:
     """What the first process has, in all, as JSON has it."""
     if jax.process_count() == 1:
         return value
@@ -98,7 +100,8 @@ def text_from_first(value: Any) -> Any:
     length = int(from_first(np.array(len(text))))
     padded = np.zeros(length, np.uint8)
     padded[: min(length, len(text))] = text[:length]
-    return json.loads(from_first(padded).tobytes())
+    found: T = json.loads(from_first(padded).tobytes())
+    return found
 
 
 def snapshot_from_first(snapshot: Snapshot | None, like: TrainState) -> Snapshot | None:

@@ -1,7 +1,6 @@
 """What a run writes as it goes: rows, weights, checkpoints."""
 
 from pathlib import Path
-from typing import Any
 
 import flax
 import jax
@@ -13,21 +12,25 @@ from flaxnets import saving
 from flaxnets.models import Network
 from flaxnets.runs import folder
 from flaxnets.runs.checkpoints import Checkpoints
+from flaxnets.runs.plan import Settings
 from flaxnets.training import Chunk, Metrics
 from flaxnets.training.batches import find_mesh
 
 
 class Recorder:
-    """Writes the chunks of a training into a run's folder. To be entered with ``with``.
+    """Writes the chunks of a training into a run's folder.
 
     Args:
         settings: what the result depends on, ``dataset`` among it; kept with each checkpoint.
+        checkpoints: those of the folder, entered.
     """
 
-    def __init__(self, path: Path, model: Network, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, model: Network, settings: Settings, checkpoints: Checkpoints
+    ) -> None:
         self._path, self._model, self._dataset = path, model, str(settings["dataset"])
         self._about = {"settings": settings, "versions": versions()}
-        self._checkpoints = Checkpoints(path)
+        self._checkpoints = checkpoints
 
     def write(self, chunk: Chunk) -> None:
         """A row of steps; at the end of an epoch its row, the weights and a checkpoint too."""
@@ -47,13 +50,6 @@ class Recorder:
     def _save(self, chunk: Chunk) -> None:
         accuracy = chunk.metrics.test_accuracy if chunk.metrics else None
         self._checkpoints.save(chunk.step, chunk.snapshot, self._about, accuracy)
-
-    def __enter__(self) -> "Recorder":
-        self._checkpoints.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._checkpoints.__exit__(*error)
 
 
 def read_metrics(path: Path, step: int, steps_per_epoch: int) -> list[Metrics]:

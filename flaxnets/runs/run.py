@@ -2,8 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from flaxnets import training
 from flaxnets.runs import checkpoints, folder, processes
 from flaxnets.runs.interruption import Interrupted, Interruption
-from flaxnets.runs.plan import Plan, crc32, refuse_another
+from flaxnets.runs.plan import Plan, Settings, crc32, refuse_another
 from flaxnets.runs.recorder import Recorder, changed, read_metrics
 from flaxnets.training import Chunk, Metrics, Snapshot, TrainState
 from flaxnets.training.step import initial_state
@@ -97,7 +97,7 @@ class Run:
         self,
         plan: Plan,
         path: Path | None,
-        recorded: dict[str, Any] | None = None,
+        recorded: Mapping[str, object] | None = None,
         say: Say = warnings.warn,
     ) -> None:
         self.plan, self.model, self.splits = plan, plan.network(), plan.load()
@@ -109,7 +109,7 @@ class Run:
         self.history: list[Metrics] = []
         self._say = say
         self._lock: IO[str] | None = None
-        self._settings = {**plan.settings, "data_crc32": crc32(self.splits)}
+        self._settings: Settings = {**plan.settings, "data_crc32": crc32(self.splits)}
         self._refuse_another(recorded or {})
         if processes.is_first():
             self.path = path or folder.new(f"{plan.model}-{plan.dataset}")
@@ -120,7 +120,7 @@ class Run:
             self.close()
             raise
 
-    def _refuse_another(self, recorded: dict[str, Any]) -> None:
+    def _refuse_another(self, recorded: Mapping[str, object]) -> None:
         """Settings and data must be those of the recorded run, and the same in all processes."""
         refuse_another(recorded, self._settings)
         of_first = processes.text_from_first(self._settings)
@@ -161,11 +161,8 @@ class Run:
         return zeros
 
     def __iter__(self) -> Iterator[Chunk]:
-        try:
-            with Interruption() as interruption, self._recorder() as recorder, processes.losses():
-                yield from self._train(recorder, interruption)
-        finally:
-            self.close()
+        with Interruption() as interruption, self._recorder() as recorder, processes.losses():
+            yield from self._train(recorder, interruption)
 
     def _train(self, recorder: Recorder | None, interruption: Interruption) -> Iterator[Chunk]:
         if self.step == self.steps:
@@ -184,14 +181,20 @@ class Run:
                 what = f"interrupted after step {chunk.step} of {self.steps}, which is saved"
                 raise Interrupted(what, signal)
 
-    def _recorder(self) -> "Recorder | nullcontext[None]":
-        """What the folder has of later steps is dropped."""
+    @contextmanager
+    def _recorder(self) -> Iterator[Recorder | None]:
+        """While it is entered the folder is held; what it has of later steps is dropped."""
         if not self.path:
-            return nullcontext()
+            yield None
+            return
         self._lock = self._lock or folder.lock(self.path)
-        folder.rewind(self.path, self.step)
-        folder.write_config(self.path, {**self._settings, **self.plan.sources})
-        return Recorder(self.path, self.model, self._settings)
+        try:
+            folder.rewind(self.path, self.step)
+            folder.write_config(self.path, {**self._settings, **self.plan.sources})
+            with checkpoints.Checkpoints(self.path) as kept:
+                yield Recorder(self.path, self.model, self._settings, kept)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Leave the folder to others. Done at the end of an iteration."""

@@ -3,13 +3,16 @@
 import json
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flaxnets.runs.checkpoints.parts import checksum, checksum_facts, empty, join, shapes
 from flaxnets.runs.checkpoints.quiet_orbax import quiet
 from flaxnets.runs.folder import CHECKPOINTS, DAMAGED
 from flaxnets.training import Snapshot, TrainState
+
+T = TypeVar("T")
 
 
 def restore(
@@ -38,12 +41,12 @@ def restore(
     """
     for step in sorted(_steps(workdir), reverse=True):
         path = workdir / CHECKPOINTS / str(step)
-        facts = _tried(say, _read_facts, path)
+        facts = _tried(path, say, partial(_read_facts, path))
         if facts is None:
             continue
         check(facts["about"])
         _check_shapes(path, facts["shapes"], shapes(empty(like, facts["examples"])))
-        snapshot: Snapshot | None = _tried(say, _read_arrays, path, like, facts)
+        snapshot = _tried(path, say, partial(_read_arrays, path, like, facts))
         if snapshot is not None:
             return snapshot
     return None
@@ -58,11 +61,9 @@ def _check_shapes(path: Path, found: dict[str, str], expected: dict[str, str]) -
         )
 
 
-def _tried(
-    say: Callable[[str], object], read: Callable[..., Any], path: Path, *arguments: Any
-) -> Any:
+def _tried(path: Path, say: Callable[[str], object], read: Callable[[], T]) -> T | None:
     try:
-        return read(path, *arguments)
+        return read()
     except (ImportError, MemoryError, PermissionError):
         raise  # they say nothing of the file
     except Exception as error:  # whatever Orbax and its libraries make of a damaged file
