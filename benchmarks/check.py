@@ -14,7 +14,7 @@ from pathlib import Path
 import environment
 import turns
 
-from flaxnets.runs.presets import PRESETS
+from flaxnets.runs.plan import PRESETS
 
 # model, batch size, least ratio: on a CPU to the better of eager PyTorch's layouts, on a GPU to the
 # best of all that ran there, torch.compile among them
@@ -93,7 +93,8 @@ def seconds(found: list[dict]):
 def accuracy(found: list[dict], where: str):
     """The mean of the preset fast."""
     ours = [row for row in found if row["side"] == "flaxnets"]
-    preset = {key: PRESETS["fast"][key] for key in ("epochs", "batch_size", "lr")}
+    preset = {key: PRESETS["fast"][key] for key in ("epochs", "batch_size")}
+    preset["lr"] = PRESETS["fast"]["learning_rate"]
     same = all(preset.items() <= row["settings"].items() for row in ours)
     mean = statistics.mean(row["accuracy"] for row in ours)
     enough = len(ours) >= SEEDS[where]

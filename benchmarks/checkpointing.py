@@ -19,7 +19,7 @@ import environment
 import flaxnets
 from flaxnets import data, training
 from flaxnets.runs.checkpoints import Checkpoints
-from flaxnets.training.state import Chunk
+from flaxnets.training import Chunk
 
 EPOCH = 938  # steps
 

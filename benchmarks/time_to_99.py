@@ -19,7 +19,7 @@ from torch_side import Trainer
 
 import flaxnets
 from flaxnets import data, training
-from flaxnets.runs.presets import PRESETS
+from flaxnets.runs.plan import PRESETS
 from flaxnets.training.config import learning_rates
 
 
@@ -88,7 +88,7 @@ def parse() -> argparse.Namespace:
     add("--examples", type=int, help="to train on; default: all")
     add("--epochs", type=int, default=preset["epochs"])
     add("--batch-size", type=int, default=preset["batch_size"])
-    add("--lr", type=float, default=preset["lr"])
+    add("--lr", type=float, default=preset["learning_rate"])
     add("--precision", default="float32", choices=["float32", "bfloat16"])
     add("--variant", default="compile" if torch.cuda.is_available() else "channels_last",
         help="of torch: eager, channels_last or compile")  # fmt: skip

@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 
 
 def draw_run(
-    folder: Path, history: Sequence[Any], test: Any, probabilities: Any, classes: Sequence[str]
+    paths: Sequence[Path],
+    history: Sequence[Any],
+    test: Any,
+    probabilities: Any,
+    classes: Sequence[str],
 ) -> None:
-    """Write learning_curves.png, confusion_matrix.png and mistakes.png into a folder.
+    """Save a run's learning curves, its confusion matrix, and its worst mistakes.
 
     Args:
+        paths: the files of these three pictures.
         history: the metrics of each epoch.
         test: the images and labels of the test set.
         probabilities: (N, K), what the network gives for each test image.
@@ -23,13 +28,13 @@ def draw_run(
     """
     images, labels = (np.asarray(array) for array in test)
     probabilities = np.asarray(probabilities)
-    figures = {
-        "learning_curves": learning_curves(history),
-        "confusion_matrix": confusion_matrix(labels, probabilities.argmax(1), classes),
-        "mistakes": mistakes(images, labels, probabilities, classes),
-    }
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=150)
+    figures = (
+        learning_curves(history),
+        confusion_matrix(labels, probabilities.argmax(1), classes),
+        mistakes(images, labels, probabilities, classes),
+    )
+    for path, figure in zip(paths, figures, strict=True):
+        figure.savefig(path, dpi=150)
 
 
 def learning_curves(history: Sequence[Any]) -> "Figure":

@@ -50,9 +50,6 @@ def test_mistakes_come_most_confident_first_with_their_names():
 
 def test_a_run_without_mistakes_and_of_one_epoch_is_drawn(tmp_path):
     images, labels = np.zeros((3, 28, 28), np.uint8), np.arange(3)
-    plots.draw_run(tmp_path, HISTORY[:1], (images, labels), np.eye(3), CLASSES)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "learning_curves.png",
-        "confusion_matrix.png",
-        "mistakes.png",
-    }
+    paths = [tmp_path / f"{name}.png" for name in ("curves", "confusion", "mistakes")]
+    plots.draw_run(paths, HISTORY[:1], (images, labels), np.eye(3), CLASSES)
+    assert {*tmp_path.iterdir()} == {*paths}

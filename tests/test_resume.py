@@ -140,7 +140,7 @@ def test_another_configuration_is_refused_naming_what_differs(tmp_path, capsys, 
     assert status == 2
     line = err.splitlines()[-1]
     assert "the run was begun with epochs 3, not 4; learning_rate 0.001, not 0.01; " in line
-    assert "seed 0, not 3: give the same, or another --workdir" in line
+    assert "seed 0, not 3: give the same, or another workdir" in line
     assert contents(tmp_path / "run", but=["lock"]) == before
 
 

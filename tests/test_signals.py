@@ -27,19 +27,19 @@ def test_a_signal_ends_the_run_saved_and_with_its_status(number, tmp_path):
     assert steps_saved(tmp_path)[-1] == step
 
 
-# After the first chunk there are compiled steps that take minutes.
+# After the first chunk there are compiled steps that take minutes, waited for as training does.
 BUSY = """
 import sys, jax
-from flaxnets import cli
-from flaxnets.commands.recorder import Recorder
+from flaxnets.cli import program
+from flaxnets.runs.recorder import Recorder
 
 def busy(self, chunk):
     print("busy", flush=True)
-    sines = jax.jit(lambda x: jax.lax.fori_loop(0, 2**31 - 1, lambda _, x: jax.numpy.sin(x), x))
-    sines(1.0).block_until_ready()
+    powers = jax.jit(lambda x: jax.lax.fori_loop(0, 2**31 - 1, lambda _, x: x @ x, x))
+    powers(jax.numpy.ones((100, 100))).block_until_ready()
 
 Recorder.write = busy
-sys.exit(cli.main(sys.argv[1:]))
+sys.exit(program.main(sys.argv[1:]))
 """
 
 

@@ -1,13 +1,13 @@
 """A run remembers where its data came from, for what goes on from it."""
 
-import argparse
 import json
 import signal
 
 import pytest
 from helpers import call, idx_folder, status_of
 
-from flaxnets.runs import processes, sources
+from flaxnets.runs import processes
+from flaxnets.runs.plan import Plan
 
 FLAGS = ("--model", "mlp", "--epochs", "3")
 
@@ -44,7 +44,10 @@ def test_data_that_have_moved_are_told_and_can_be_given_anew(begun_on_idx_files,
         status, _, err = call(capsys, *command)
         assert status == 2
         (line,) = err.splitlines()
-        assert f"the run had its data from {old}, which is no folder here: give --data" in line
+        assert (
+            f"the run had its data from {old}, which is no folder here: give their new place"
+            in line
+        )
     status, _, err = call(capsys, *resume, "--dataset", "digits")
     assert status == 2
     assert "begun with dataset mnist, not digits" in err
@@ -63,7 +66,6 @@ def test_predict_reads_the_config_only_for_what_it_does_not_know(begun_on_idx_fi
 
 
 @pytest.mark.parametrize("recorded", [{}, {"data_dir": None}, {"data_dir": 5, "tfds_dir": []}])
-def test_a_config_without_the_folders_of_the_data_leaves_the_flags_as_they_are(recorded):
-    options = argparse.Namespace(dataset="mnist", data_dir=None, tfds_dir=None)
-    sources.fill(options, {"dataset": "mnist", **recorded})
-    assert sources.absolute(options) == {"data_dir": None, "tfds_dir": None}
+def test_a_config_without_the_folders_of_the_data_says_nothing_of_them(recorded):
+    plan = Plan.of(recorded={"dataset": "mnist", **recorded})
+    assert plan.sources == {"data_dir": None, "tfds_dir": None}

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from flaxnets import data, interop
+from flaxnets.cli import processes
 from flaxnets.models import MODELS
-from flaxnets.runs import presets, processes
-from flaxnets.runs.plan import PRECISIONS
+from flaxnets.runs.plan import DEFAULTS, EPOCHS, PRECISIONS, PRESETS, SETTINGS, SOURCES
+from flaxnets.training import Config
 from flaxnets.training.config import SCHEDULES
 
 
@@ -19,10 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     processes.add_arguments(parser)
 
 
-def _add_task(add: Callable[..., Any]) -> None:
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """What of the flags makes a plan, by the names that a plan has."""
+    return {name: getattr(options, name) for name in ("preset", *SETTINGS, *SOURCES, "dry_run")}
+
+
+def _add_task(add: Callable[..., object]) -> None:
     """What to train, on which data."""
-    add("--model", choices=MODELS, help="the network (default: cnn)")
-    add("--dataset", choices=data.CLASSES, help="default: digits")
+    add("--model", choices=MODELS, help=f"the network (default: {DEFAULTS['model']})")
+    add("--dataset", choices=data.CLASSES, help=f"default: {DEFAULTS['dataset']}")
     add(
         "--data-dir",
         metavar="DIR",
@@ -37,40 +43,55 @@ def _add_task(add: Callable[..., Any]) -> None:
     )
 
 
-def _add_settings(add: Callable[..., Any]) -> None:
+def _add_settings(add: Callable[..., object]) -> None:
     """How to train: what the result depends on."""
-    add("--epochs", type=int, metavar="N", help="default: 15 on digits, 5 on the others")
-    add("--batch-size", type=int, metavar="N", help="default: 64")
-    add("--test-batch-size", type=int, metavar="N", help="default: 1000")
-    add("--lr", type=float, metavar="RATE", help="Adam's rate (default: 0.001)")
+    some = ", ".join(f"{epochs} on {dataset}" for dataset, epochs in EPOCHS.items())
+    epochs = f"{some}, {Config.epochs} on the others"
+    add("--epochs", type=int, metavar="N", help=f"default: {epochs}")
+    add("--batch-size", type=int, metavar="N", help=f"default: {Config.batch_size}")
+    add("--test-batch-size", type=int, metavar="N", help=f"default: {Config.test_batch_size}")
+    add(
+        "--lr",
+        dest="learning_rate",
+        type=float,
+        metavar="RATE",
+        help=f"Adam's rate (default: {Config.learning_rate})",
+    )
     add(
         "--schedule",
         choices=SCHEDULES,
         help="how the rate runs over the steps; one-cycle is torch's OneCycleLR with --lr at its "
-        "highest and Adam's betas as they are (default: constant)",
+        "highest and Adam's betas as they are (default: " + Config.schedule + ")",
     )
     add(
         "--precision",
         choices=PRECISIONS,
-        help="of the layers; parameters, losses and Adam stay in float32 (default: float32)",
+        help="of the layers; parameters, losses and Adam stay in float32 (default: "
+        + DEFAULTS["precision"]
+        + ")",
     )
     add(
         "--preset",
-        choices=presets.PRESETS,
+        choices=PRESETS,
         help="settings for those that are not given. fast: MNIST to 99 %% in the least time, "
-        + presets.describe("fast"),
+        + " ".join(_as_flags(PRESETS["fast"])),
     )
     add(
         "--seed",
         type=int,
         metavar="N",
-        help="of the weights, the order of the examples and dropout (default: 0)",
+        help=f"of the weights, the order of the examples and dropout (default: {Config.seed})",
     )
 
 
-def _add_run(add: Callable[..., Any]) -> None:
+def _add_run(add: Callable[..., object]) -> None:
     """What a run reports and keeps, and where."""
-    add("--log-interval", type=int, metavar="N", help="report every N steps (default: 100)")
+    add(
+        "--log-interval",
+        type=int,
+        metavar="N",
+        help=f"report every N steps (default: {Config.log_interval})",
+    )
     add(
         "--device",
         metavar="NAME",
@@ -97,3 +118,8 @@ def _add_run(add: Callable[..., Any]) -> None:
     )
     add("--plot", action="store_true", help="also draw the run, as PNGs in the workdir")
     add("--dry-run", action="store_true", help="only one step and one test batch")
+
+
+def _as_flags(preset: dict[str, Any]) -> list[str]:
+    names = {"learning_rate": "lr"}
+    return [f"--{names.get(k, k).replace('_', '-')} {value}" for k, value in preset.items()]

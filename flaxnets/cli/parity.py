@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from flaxnets.cli.colour import BOLD, GREEN, RED, coloured
-from flaxnets.cli.terminal import bad_input
+from flaxnets.cli.terminal import BOLD, GREEN, RED, bad_input, coloured
 from flaxnets.models import MODELS
 
 if TYPE_CHECKING:
@@ -116,10 +115,8 @@ def _try_mutants() -> "list[Trial]":
 
     count, began = len(mutants.mutants()), time.perf_counter()
     print(f"trying {count} mutants", flush=True)
-    bar = tqdm(trials.trials(), "trying", count, unit=" mutants", disable=None, leave=False,
-               dynamic_ncols=True)  # fmt: skip
-    tried = list(bar)
-    passed = sum(trial.passed for trial in tried)
-    print(f"{passed} of {count} mutants came out as they must "
-          f"({time.perf_counter() - began:.0f} s)", flush=True)  # fmt: skip
+    shown = {"unit": " mutants", "disable": None, "leave": False, "dynamic_ncols": True}
+    tried = list(tqdm(trials.trials(), "trying", count, **shown))
+    passed, seconds = sum(trial.passed for trial in tried), time.perf_counter() - began
+    print(f"{passed} of {count} mutants came out as they must ({seconds:.0f} s)", flush=True)
     return tried

@@ -18,15 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flaxnets import data, interop, plots, saving
+from flaxnets import data, interop, plots, saving, training
 from flaxnets.cli.terminal import bad_input, check_writable
 from flaxnets.models import Network
 from flaxnets.photos import read as images
 from flaxnets.photos.prepare import Prepared, prepare, scale
-from flaxnets.runs import folder as workdir
-from flaxnets.runs import sources
-from flaxnets.training import evaluation
-from flaxnets.training.call import Variables
+from flaxnets.runs import folder
+from flaxnets.runs.plan import sources_of
 
 SHOWN = 30  # images in a picture
 
@@ -119,10 +117,11 @@ def _own(dataset: str, options: argparse.Namespace) -> list[Query]:
 
 
 def _test_images(options: argparse.Namespace) -> list[Query]:
-    if options.dataset != "digits" and not (options.data_dir or options.tfds_dir):
-        sources.fill(options, workdir.read_config(saving.find(options.model).parent) or {})
     dataset = options.dataset
-    test = data.load(dataset, options.data_dir, options.tfds_dir).test
+    where = {"data_dir": options.data_dir, "tfds_dir": options.tfds_dir}
+    if dataset != "digits" and not any(where.values()):
+        where |= sources_of(folder.read_config(saving.find(options.model).parent), dataset)
+    test = data.load(dataset, **where).test
     n = len(test.labels)
     for i in options.index:
         if not 0 <= i < n:
@@ -133,10 +132,10 @@ def _test_images(options: argparse.Namespace) -> list[Query]:
     ]
 
 
-def _classify(model: Network, variables: Variables, queries: Sequence[Query]) -> np.ndarray:
+def _classify(model: Network, variables: dict[str, Any], queries: Sequence[Query]) -> np.ndarray:
     """(N, K) probabilities."""
     seen = np.stack([query.prepared.image for query in queries])
-    probabilities = np.asarray(model.probabilities(evaluation.predict(model, variables, seen)))
+    probabilities = np.asarray(model.probabilities(training.predict(model, variables, seen)))
     if not np.isfinite(probabilities).all():
         raise ValueError("the network's outputs are not finite: its weights must be damaged")
     return probabilities.astype(float)

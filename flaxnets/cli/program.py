@@ -1,6 +1,6 @@
 """The command line: ``flaxnets``, ``python -m flaxnets`` and ``train.py`` are this program.
 
-Each sub-command is a module of ``flaxnets.commands`` with ``add_arguments`` and ``run``. Bad
+Each sub-command is a module of ``flaxnets.cli`` with ``add_arguments`` and ``run``. Bad
 input, which they raise as ValueError or OSError, ends in one line and exit status 2; what fails
 later, on a full disk for instance, in one line and exit status 1.
 """
@@ -13,9 +13,8 @@ from typing import NoReturn
 
 from flaxnets import __version__
 from flaxnets.cli import convert, parity, predict, summary, train
-from flaxnets.cli.colour import RED, coloured
 from flaxnets.cli.compilation_cache import use_compilation_cache
-from flaxnets.cli.terminal import BadInput
+from flaxnets.cli.terminal import RED, BadInput, coloured
 
 COMMANDS = {
     "train": train,

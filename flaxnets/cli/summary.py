@@ -69,10 +69,15 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(found: "Cost") -> str:
     layers = [
-        [layer.name, str(layer.output), f"{layer.parameters:,}",
-         _amount(layer.forward, "FLOP"), _amount(layer.training, "FLOP")]
+        [
+            layer.name,
+            str(layer.output),
+            f"{layer.parameters:,}",
+            _amount(layer.forward, "FLOP"),
+            _amount(layer.training, "FLOP"),
+        ]
         for layer in found.layers
-    ]  # fmt: skip
+    ]
     programs = {"forward pass": found.forward, "training step": found.training}
     totals = [program.operations for program in programs.values()]
     sums = [sum(n or 0 for n in column) for column in list(zip(*found.layers, strict=True))[3:]]

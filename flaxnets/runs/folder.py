@@ -1,41 +1,39 @@
-"""The folder that a run is written to.
-
-``config.json``, ``metrics.jsonl`` (a row an epoch), ``steps.jsonl`` (a row a report),
-``params.safetensors`` (torch's names and layout; rewritten whole at each epoch's end) and
-``checkpoints``; with ``--plot`` three pictures. A run locks its folder by the file ``lock``.
-"""
+"""A run's folder: every name in it, its lock, its rows, and how a file is replaced whole."""
 
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-CONFIG, METRICS, STEPS = "config.json", "metrics.jsonl", "steps.jsonl"
+from flaxnets.saving import PARAMS
+
+CONFIG = "config.json"  # the settings, and where the data came from
+METRICS, STEPS = "metrics.jsonl", "steps.jsonl"  # a row an epoch, and a row a report
+CHECKPOINTS, DAMAGED = "checkpoints", "damaged"  # what to go on from; what of it was damaged
 PICTURES = ("learning_curves.png", "confusion_matrix.png", "mistakes.png")
-FILES = (CONFIG, METRICS, STEPS, "params.safetensors", "checkpoints", *PICTURES)
+LOCK = "lock"  # alone it makes no run
+RUN = (CONFIG, METRICS, STEPS, PARAMS, CHECKPOINTS, *PICTURES)
 
 
-def check(path: str | Path | None, resume: bool = False) -> None:
-    """Raise ValueError if a run cannot be written to this folder. None is always free.
+def check(path: str | os.PathLike[str], resume: bool = False) -> None:
+    """Raise ValueError if a run cannot be written to this folder.
 
     Args:
         resume: the folder may hold the run that is to go on.
     """
-    if path is None:
-        return
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; the workdir must be a folder, new or without a run")
-    if not resume and any((folder / name).exists() for name in FILES):
-        raise ValueError(f"{folder} holds a run already: choose another workdir, remove it, "
-                         "or go on with --resume")  # fmt: skip
+    if not resume and any((folder / name).exists() for name in RUN):
+        raise ValueError(
+            f"{folder} holds a run already: choose another workdir, remove it, or resume the run"
+        )
 
 
-def new_folder(name: str) -> Path:
+def new(name: str) -> Path:
     """A new folder under ``runs``, of this name and the time."""
     base = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     for i in count(1):
@@ -48,50 +46,53 @@ def new_folder(name: str) -> Path:
     raise AssertionError("count does not end")
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """While it is entered, no other run may write to the folder; the lock dies with its process.
+def lock(folder: Path) -> IO[str]:
+    """A file that keeps other runs from the folder until it is closed, or its process is dead.
 
     Raises ValueError if another has it.
     """
     import fcntl
 
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    file = (folder / LOCK).open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with file:
             file.seek(0)
-            raise ValueError(
-                f"{folder} is in use by another run, process {file.read().strip() or 'unknown'}: "
-                "choose another workdir, or wait for its end"
-            ) from None
-        file.truncate(0)
-        print(os.getpid(), file=file, flush=True)
-        yield
+            holder = file.read().strip() or "unknown"
+        raise ValueError(
+            f"{folder} is in use by another run, process {holder}: "
+            "choose another workdir, or wait for its end"
+        ) from None
+    file.truncate(0)
+    print(os.getpid(), file=file, flush=True)
+    return file
 
 
-def read_config(folder: Path) -> dict[str, Any] | None:
-    """What config.json has; None if there is none. Raises ValueError if it is damaged."""
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json has; nothing if there is none. Raises ValueError if it is damaged."""
     path = folder / CONFIG
     if not path.is_file():
-        return None
+        return {}
     try:
         config = json.loads(path.read_text())
         if isinstance(config, dict):
             return config
     except (ValueError, RecursionError):
         pass  # said below
-    raise ValueError(f"{path} is damaged, it is no JSON object: without it, what the run was "
-                     "can only be given by flags; remove it to do so")  # fmt: skip
+    raise ValueError(
+        f"{path} is damaged, it is no JSON object: without it the run's settings must be given "
+        "anew; remove it to do so"
+    )
 
 
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+def write_config(folder: Path, config: Mapping[str, object]) -> None:
     """Write config.json, whole or not at all."""
     _replace(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
-def append(folder: Path, name: str, row: Mapping[str, Any]) -> None:
+def append(folder: Path, name: str, row: Mapping[str, object]) -> None:
     """Add a row to one of the folder's .jsonl files."""
     with (folder / name).open("a") as file:
         file.write(json.dumps(row) + "\n")

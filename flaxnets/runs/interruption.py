@@ -1,50 +1,42 @@
-"""Ctrl-C and SIGTERM: the first asks for an end between two chunks, the second ends at once."""
+"""Ctrl-C and SIGTERM ask a run to end when its steps are done and saved."""
 
-import os
 import signal
-import socket
 import threading
-from typing import Any
+from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was asked to end by a signal, and has: what it had done is saved.
+
+    Attributes:
+        message: what was saved.
+        signal: the signal's number.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 class Interruption:
     """While it is entered, ``signal`` is the number of the first signal that came, or None.
 
-    Python's handlers run in the main thread, and only once the compiled code that it waits for has
-    returned. So a thread of its own reads the signals from a socket, into which Python's C handler
-    writes them as they come.
+    A second one does what it did before: Ctrl-C raises KeyboardInterrupt, SIGTERM ends the process.
     """
 
-    signal: int | None = None
-
     def __enter__(self) -> "Interruption":
-        self._thread = None
-        if threading.current_thread() is not threading.main_thread():
-            return self  # Python lets only the main thread handle signals
-        self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
-        self._handlers = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
-        self._fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
+        self.signal: int | None = None
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():  # no other may handle signals
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
-    def _listen(self) -> None:
-        while received := self._reader.recv(1):
-            if received[0] not in SIGNALS:
-                continue
-            if self.signal is not None:
-                os._exit(128 + received[0])
-            self.signal = received[0]
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+        self.__exit__()
 
-    def __exit__(self, *_: Any) -> None:
-        if self._thread is None:
-            return
-        signal.set_wakeup_fd(self._fd)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._writer.close()
-        self._thread.join()
-        self._reader.close()
+    def __exit__(self, *_: object) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())

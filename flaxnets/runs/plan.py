@@ -1,97 +1,156 @@
-"""What ``train`` is to do: the network, the data, the configuration."""
+"""What a run is to do: which network, which data, which settings."""
 
-import argparse
+import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from flaxnets import data, training
-from flaxnets.runs import presets, sources
 from flaxnets.data import Split, Splits
 from flaxnets.models import MODELS, Network
-from flaxnets.training.state import initial_state
 
 PRECISIONS = {"float32": None, "bfloat16": jnp.bfloat16}  # a model's dtype
+DEFAULTS = {"model": "cnn", "dataset": "digits", "precision": "float32"}  # the rest is Config's,
+EPOCHS = {"digits": 15}  # but for epochs on these
+PRESETS: dict[str, dict[str, Any]] = {
+    # MNIST to 99 % of all test images, on average over seeds: benchmarks/time_to_99.py
+    "fast": {
+        "model": "cnn",
+        "dataset": "mnist",
+        "epochs": 4,
+        "batch_size": 64,
+        "learning_rate": 3e-3,
+        "schedule": "one-cycle",
+    }
+}
+SETTINGS = (*DEFAULTS, *(field.name for field in fields(training.Config)))  # the result's
+SOURCES = ("data_dir", "tfds_dir")
+Settings = dict[str, str | int | float]
 
 
-class Plan(NamedTuple):
-    """A training to be run."""
+@dataclass(frozen=True)
+class Plan:
+    """All that a user may choose of a run; made by ``Plan.of``, which knows the defaults.
 
-    model: Network
-    splits: Splits
-    config: training.Config
-    settings: dict[str, Any]  # all that its result depends on, as config.json has it
-    sources: dict[str, str | None]  # where its data came from, which config.json has too
-
-    @property
-    def dataset(self) -> str:
-        """Its name."""
-        return str(self.settings["dataset"])
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """How many."""
-        return training.steps_per_epoch(len(self.splits.train.labels), self.config.batch_size)
-
-    @property
-    def steps(self) -> int:
-        """In all."""
-        return self.config.epochs * self.steps_per_epoch
-
-    def state(self) -> training.TrainState:
-        """A ``TrainState`` of zeros, of the shapes and dtypes of this training."""
-        images = jnp.zeros((1, *self.splits.train.images.shape[1:]))
-        shapes = jax.eval_shape(
-            lambda: initial_state(self.model.init(jax.random.key(0), images))
-        )
-        zeros: training.TrainState = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
-        return zeros
-
-
-def make(options: argparse.Namespace, recorded: Mapping[str, Any]) -> Plan:
-    """The plan that the flags make, with those of a recorded run for what is not given.
+    Attributes:
+        model: the network's name in ``MODELS``.
+        dataset: the dataset's name in ``data.CLASSES``.
+        precision: of the layers, ``"float32"`` or ``"bfloat16"``; parameters, losses and Adam
+            stay in float32.
+        config: how to train.
+        data_dir, tfds_dir: where the data are, as ``data.load`` takes it.
+        dry_run: take only one batch to train on, and one to test on.
 
     Raises:
-        ValueError: for what cannot be, and if it is not the recorded run's.
-        OSError: if the data cannot be read.
+        ValueError: for a name that there is not.
     """
-    presets.fill(options, recorded)
-    sources.fill(options, recorded)
-    _check_choices(options)
-    config = training.Config(
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        test_batch_size=options.test_batch_size,
-        learning_rate=options.lr,
-        schedule=options.schedule,
-        seed=options.seed,
-        log_interval=options.log_interval,
-    )
-    splits = data.load(options.dataset, options.data_dir, options.tfds_dir)
-    if options.dry_run:
-        splits, config = _dry_run(splits, config)
-    settings = {
-        "model": options.model,
-        "dataset": options.dataset,
-        "precision": options.precision,
-        **asdict(config),
-        "data_crc32": _crc32(splits),
-    }
-    refuse_another(recorded, settings)
-    model = MODELS[options.model](dtype=PRECISIONS[options.precision])
-    return Plan(model, splits, config, settings, sources.absolute(options))
+
+    model: str
+    dataset: str
+    precision: str
+    config: training.Config
+    data_dir: str | None = None
+    tfds_dir: str | None = None
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        choices: dict[str, Mapping[str, object]] = {
+            "model": MODELS,
+            "dataset": data.CLASSES,
+            "precision": PRECISIONS,
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in tuple(known):
+                raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(known)}")
+
+    @classmethod
+    def of(
+        cls, preset: str | None = None, recorded: Mapping[str, Any] | None = None, **given: Any
+    ) -> "Plan":
+        """The plan of what is given, by its name here or in ``Config``; None is not given.
+
+        What is not given is the preset's, or what the recorded run has, or the default.
+
+        Args:
+            preset: a name in ``PRESETS``.
+            recorded: the ``config.json`` of a run that is to go on.
+
+        Raises:
+            TypeError: for a name that there is not.
+            ValueError: for a value that cannot be, and if the recorded data are gone.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        if unknown := given.keys() - {*SETTINGS, *SOURCES, "dry_run"}:
+            raise TypeError(f"a plan has no {', '.join(sorted(unknown))}")
+        recorded = recorded or {}
+        chosen = DEFAULTS | {name: recorded[name] for name in SETTINGS if name in recorded}
+        chosen |= (PRESETS[preset] if preset else {}) | given
+        if not given.keys() & {*SOURCES}:
+            chosen |= sources_of(recorded, chosen["dataset"])
+        if chosen.get("dry_run"):
+            chosen["epochs"] = 1
+        elif "epochs" not in chosen and str(chosen["dataset"]) in EPOCHS:
+            chosen["epochs"] = EPOCHS[chosen["dataset"]]
+        names = [field.name for field in fields(training.Config)]
+        config = training.Config(**{name: chosen.pop(name) for name in names if name in chosen})
+        return cls(config=config, **chosen)
+
+    @property
+    def settings(self) -> Settings:
+        """What the result depends on, but for the data, as config.json has it."""
+        return {**{name: getattr(self, name) for name in DEFAULTS}, **asdict(self.config)}
+
+    @property
+    def sources(self) -> dict[str, str | None]:
+        """Where the data are, as a later command finds them, wherever it is called."""
+        found = {name: getattr(self, name) for name in SOURCES}
+        return {
+            name: None if path is None else os.path.abspath(os.path.expanduser(path))
+            for name, path in found.items()
+        }
+
+    def network(self) -> Network:
+        """The linen module."""
+        return MODELS[self.model](dtype=PRECISIONS[self.precision])
+
+    def load(self) -> Splits:
+        """The data. Raises what ``data.load`` raises."""
+        splits = data.load(self.dataset, self.data_dir, self.tfds_dir)
+        if not self.dry_run:
+            return splits
+        sizes = (self.config.batch_size, self.config.test_batch_size)
+        both = zip(splits, sizes, strict=True)
+        return Splits(*(Split(split.images[:n], split.labels[:n]) for split, n in both))
+
+
+def sources_of(recorded: Mapping[str, object], dataset: str) -> dict[str, str]:
+    """Where a recorded run had its data, if they are of this dataset, to look there again.
+
+    Raises ValueError if such a folder is gone.
+    """
+    if recorded.get("dataset") != dataset:
+        return {}
+    # null, or not recorded by an earlier version
+    where = {name: recorded.get(name) for name in SOURCES}
+    found = {name: folder for name, folder in where.items() if isinstance(folder, str)}
+    for folder in found.values():
+        if not os.path.isdir(folder):
+            raise ValueError(
+                f"the run had its data from {folder}, which is no folder here: "
+                f"give their new place as {' or '.join(SOURCES)}"
+            )
+    return found
 
 
 def refuse_another(
-    recorded: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    recorded: Mapping[str, object],
+    settings: Settings,
     where: str = "the run was begun with",
-    remedy: str = "give the same, or another --workdir",
+    remedy: str = "give the same, or another workdir",
 ) -> None:
     """Raise ValueError if other settings are recorded, naming what differs."""
     differ = [
@@ -103,29 +162,8 @@ def refuse_another(
         raise ValueError(f"{where} {'; '.join(differ)}: {remedy}")
 
 
-def _check_choices(options: argparse.Namespace) -> None:
-    """What argparse has checked of flags, but not of a run's config.json."""
-    choices: dict[str, Mapping[str, Any]] = {
-        "model": MODELS,
-        "dataset": data.CLASSES,
-        "precision": PRECISIONS,
-    }
-    for name, known in choices.items():
-        if getattr(options, name) not in tuple(known):
-            raise ValueError(f"{name} {getattr(options, name)!r} is none of {', '.join(known)}")
-
-
-def _dry_run(splits: Splits, config: training.Config) -> tuple[Splits, training.Config]:
-    """One step, one test batch."""
-    sizes = (config.batch_size, config.test_batch_size)
-    train, test = (
-        Split(split.images[:size], split.labels[:size])
-        for split, size in zip(splits, sizes, strict=True)
-    )
-    return Splits(train, test), replace(config, epochs=1)
-
-
-def _crc32(splits: Splits) -> int:
+def crc32(splits: Splits) -> int:
+    """By which other data are told."""
     found = 0
     for array in (array for split in splits for array in split):
         found = zlib.crc32(np.ascontiguousarray(array).data, found)

@@ -1,77 +1,56 @@
 """Several processes that train together, by JAX's distributed runtime."""
 
-import argparse
 import json
-import sys
-import threading
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import jax
 import numpy as np
 
 from flaxnets.runs.checkpoints import parts
-from flaxnets.runs.lost_process import leave, lost
-from flaxnets.training.state import Snapshot
+from flaxnets.training import Snapshot, TrainState
 
+T = TypeVar("T")
 HEARTBEAT = 10  # seconds without a sign of life after which a process counts as lost
-JOIN = 300  # seconds in which all must have come
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    group = parser.add_argument_group("several processes")
-    group.add_argument(
-        "--distributed",
-        action="store_true",
-        help="this is one of several processes, each started by the same command; under Slurm, "
-        "Open MPI or on a TPU they find each other, elsewhere by the three flags below",
-    )
-    group.add_argument(
-        "--coordinator", metavar="HOST:PORT", help="where the process with id 0 listens"
-    )
-    group.add_argument("--num-processes", type=int, metavar="N", help="how many there are")
-    group.add_argument("--process-id", type=int, metavar="I", help="which one this is, from 0")
+class Lost(RuntimeError):
+    """Another process is lost, or this one has failed: neither can go on."""
+
+    def __init__(self, error: Exception) -> None:
+        reason = " ".join(str(error).split())[:150]
+        super().__init__(f"another process is lost, or this one has failed ({reason})")
 
 
-def join(options: argparse.Namespace) -> None:
-    """Join the other processes, if there are to be any.
+def join(
+    coordinator: str | None, count: int | None, number: int | None, timeout: int = 300
+) -> None:
+    """Join the other processes, before JAX computes anything.
 
-    Raises ValueError if the flags do not fit together, or there is nothing to tell who the others
-    are.
+    Args:
+        coordinator: where process 0 listens, as ``"host:port"``.
+        count: how many processes there are.
+        number: which one this is, from 0.
+        timeout: seconds until JAX ends the process if they have not all come.
+
+    Where all three are None, Slurm, Open MPI or a TPU must tell them.
+
+    Raises:
+        ValueError: if they do not fit together, or there is nothing to tell who the others are.
     """
-    address = (options.coordinator, options.num_processes, options.process_id)
-    given = [value is not None for value in address]
-    if any(given) and not (all(given) and options.distributed):
-        raise ValueError("--coordinator, --num-processes and --process-id belong together, "
-                         "with --distributed")  # fmt: skip
-    if not options.distributed:
-        return
-    if options.device:
-        raise ValueError("--device is for one process; with --distributed each takes all it has")
-    _check(*address)
+    _check(coordinator, count, number)
     jax.config.update("jax_enable_preemption_service", False)  # SIGTERM is ours
-    watch = threading.Timer(JOIN, _nobody_came, address)
-    watch.daemon = True
-    watch.start()
     try:
         jax.distributed.initialize(
-            *address, heartbeat_timeout_seconds=HEARTBEAT, initialization_timeout=2 * JOIN
+            coordinator,
+            count,
+            number,
+            heartbeat_timeout_seconds=HEARTBEAT,
+            initialization_timeout=timeout,
         )
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"--distributed: the processes cannot be joined ({error}); give "
-                         "--coordinator, --num-processes and --process-id") from error  # fmt: skip
-    finally:
-        watch.cancel()
-
-
-def _nobody_came(coordinator: str | None, count: int | None, number: int | None) -> None:
-    """Say so and leave: JAX itself would abort, with a page of C++."""
-    who = "" if number is None else f"process {number} of {count}: "
-    where = f" at {coordinator}" if coordinator else ""
-    print(f"flaxnets train: error: {who}the others did not come together{where} within {JOIN} "
-          "seconds: are all started, and does the host of process 0 take connections there?",
-          file=sys.stderr)  # fmt: skip
-    leave(2)
+        raise ValueError(f"the processes cannot be joined ({error})") from error
 
 
 def _check(coordinator: str | None, count: int | None, number: int | None) -> None:
@@ -79,11 +58,9 @@ def _check(coordinator: str | None, count: int | None, number: int | None) -> No
         return
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise ValueError(f"--coordinator {coordinator!r} is not HOST:PORT")
+        raise ValueError(f"coordinator {coordinator!r} is not HOST:PORT")
     if not 0 <= number < count:
-        raise ValueError(
-            f"--process-id {number} is not one of --num-processes {count}: from 0 to {count - 1}"
-        )
+        raise ValueError(f"process {number} is not one of {count}: from 0 to {count - 1}")
 
 
 def is_first() -> bool:
@@ -91,19 +68,31 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def from_first(value: Any) -> Any:
+@contextmanager
+def losses() -> Iterator[None]:
+    """While the devices of several processes compute together, what JAX raises is a loss."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        raise Lost(error) from error
+
+
+def from_first(value: T) -> T:
     """What the first process has, in all: a tree of arrays of the same shapes in each."""
     if jax.process_count() == 1:
         return value
     from jax.experimental import multihost_utils
 
     try:
-        return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(value))
+        found: T = jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(value))
+        return found
     except Exception as error:  # of several kinds, as the devices talk to each other
-        lost(error)
+        raise Lost(error) from error
 
 
-def text_from_first(value: Any) -> Any:
+def text_from_first(value: T) -> T:
     """What the first process has, in all, as JSON has it."""
     if jax.process_count() == 1:
         return value
@@ -111,10 +100,11 @@ def text_from_first(value: Any) -> Any:
     length = int(from_first(np.array(len(text))))
     padded = np.zeros(length, np.uint8)
     padded[: min(length, len(text))] = text[:length]
-    return json.loads(from_first(padded).tobytes())
+    found: T = json.loads(from_first(padded).tobytes())
+    return found
 
 
-def snapshot_from_first(snapshot: Snapshot | None, like: Any) -> Snapshot | None:
+def snapshot_from_first(snapshot: Snapshot | None, like: TrainState) -> Snapshot | None:
     """The snapshot that the first process goes on from, in all; ``like`` is as for ``restore``."""
     if jax.process_count() == 1:
         return snapshot
@@ -135,4 +125,4 @@ def first_signal(number: int | None) -> int | None:
     try:
         return int(np.max(multihost_utils.process_allgather(np.array(number or 0)))) or None
     except Exception as error:
-        lost(error)
+        raise Lost(error) from error

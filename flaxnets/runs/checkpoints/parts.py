@@ -8,12 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from flaxnets.training.state import Snapshot
-
-FOLDER = "checkpoints"  # in a workdir
+from flaxnets.training import Snapshot, TrainState
 
 
-def empty(like: Any, examples: int) -> dict[str, Any]:
+def empty(like: TrainState, examples: int) -> dict[str, Any]:
     """Arrays as ``split`` gives them, of zeros."""
     keys, order = np.zeros((2, 2), np.uint32), np.zeros(examples, np.int32)
     return {"state": like, "keys": keys, "order": order}

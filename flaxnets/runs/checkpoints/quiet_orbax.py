@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 @contextmanager
@@ -17,7 +16,7 @@ def quiet() -> Iterator[None]:
     log, before = logging.getLogger("absl"), sys.unraisablehook
     level = log.level
 
-    def hook(found: Any) -> None:
+    def hook(found: "sys.UnraisableHookArgs") -> None:
         if str(found.exc_value) != "Event loop is closed":
             before(found)
 

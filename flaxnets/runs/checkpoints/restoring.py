@@ -1,27 +1,36 @@
 """Snapshots read by Orbax; those that are damaged are set aside."""
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from flaxnets.runs.checkpoints.parts import FOLDER, checksum, checksum_facts, empty, join, shapes
+from flaxnets.runs.checkpoints.parts import checksum, checksum_facts, empty, join, shapes
 from flaxnets.runs.checkpoints.quiet_orbax import quiet
-from flaxnets.training.state import Snapshot
+from flaxnets.runs.folder import CHECKPOINTS, DAMAGED
+from flaxnets.training import Snapshot, TrainState
 
-ASIDE = "damaged"  # in a workdir
+T = TypeVar("T")
 
 
-def restore(workdir: Path, like: Any, check: Callable[[dict[str, Any]], None]) -> Snapshot | None:
+def restore(
+    workdir: Path,
+    like: TrainState,
+    check: Callable[[dict[str, Any]], None],
+    say: Callable[[str], object] = warnings.warn,
+) -> Snapshot | None:
     """The latest whole snapshot of a workdir; None if there is none.
 
-    What is damaged is moved to the folder ``damaged`` beside the checkpoints, and said.
+    What is damaged is moved to the folder ``damaged`` beside the checkpoints.
 
     Args:
         workdir: the folder of a run, as ``Checkpoints`` takes it.
         like: a ``TrainState`` of NumPy arrays, of the shapes and dtypes to expect.
         check: called with what ``save`` was given about it, before its arrays are read; what it
             raises ends the search.
+        say: called with a line about each that is damaged.
 
     Returns:
         A ``Snapshot`` of NumPy arrays, its state shaped as ``like`` and of the same dtypes.
@@ -31,13 +40,13 @@ def restore(workdir: Path, like: Any, check: Callable[[dict[str, Any]], None]) -
         PermissionError: if one may not be read.
     """
     for step in sorted(_steps(workdir), reverse=True):
-        path = workdir / FOLDER / str(step)
-        facts = _tried(_read_facts, path)
+        path = workdir / CHECKPOINTS / str(step)
+        facts = _tried(path, say, partial(_read_facts, path))
         if facts is None:
             continue
         check(facts["about"])
         _check_shapes(path, facts["shapes"], shapes(empty(like, facts["examples"])))
-        snapshot: Snapshot | None = _tried(_read_arrays, path, like, facts)
+        snapshot = _tried(path, say, partial(_read_arrays, path, like, facts))
         if snapshot is not None:
             return snapshot
     return None
@@ -52,19 +61,19 @@ def _check_shapes(path: Path, found: dict[str, str], expected: dict[str, str]) -
         )
 
 
-def _tried(read: Callable[..., Any], path: Path, *arguments: Any) -> Any:
+def _tried(path: Path, say: Callable[[str], object], read: Callable[[], T]) -> T | None:
     try:
-        return read(path, *arguments)
+        return read()
     except (ImportError, MemoryError, PermissionError):
         raise  # they say nothing of the file
     except Exception as error:  # whatever Orbax and its libraries make of a damaged file
         reason = " ".join(str(error).split())[:100] or type(error).__name__
-        print(f"{path} is damaged, and set aside as {_set_aside(path)} ({reason})", flush=True)
+        say(f"{path} is damaged, and set aside as {_set_aside(path)} ({reason})")
     return None
 
 
 def _steps(workdir: Path) -> list[int]:
-    folder = workdir / FOLDER
+    folder = workdir / CHECKPOINTS
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     return [int(name) for name in names if name.isdecimal()]
 
@@ -77,7 +86,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return {**facts, "checksum": checksums["arrays"]}
 
 
-def _read_arrays(path: Path, like: Any, facts: Mapping[str, Any]) -> Snapshot:
+def _read_arrays(path: Path, like: TrainState, facts: Mapping[str, Any]) -> Snapshot:
     import orbax.checkpoint as ocp
 
     target = empty(like, facts["examples"])
@@ -90,7 +99,7 @@ def _read_arrays(path: Path, like: Any, facts: Mapping[str, Any]) -> Snapshot:
 
 
 def _set_aside(path: Path) -> Path:
-    folder = path.parent.parent / ASIDE
+    folder = path.parent.parent / DAMAGED
     folder.mkdir(exist_ok=True)
     names = (folder / f"{path.name}{'' if i == 1 else f'-{i}'}" for i in range(1, 10_000))
     return path.rename(next(name for name in names if not name.exists()))

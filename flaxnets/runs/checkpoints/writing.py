@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from flaxnets.runs.checkpoints.parts import FOLDER, checksum, checksum_facts, shapes, split
+from flaxnets.runs.checkpoints.parts import checksum, checksum_facts, shapes, split
 from flaxnets.runs.checkpoints.quiet_orbax import quiet
-from flaxnets.training.state import Snapshot
+from flaxnets.runs.folder import CHECKPOINTS
+from flaxnets.training import Snapshot
 
 LATEST, BEST = 2, 1  # how many are kept
 
@@ -44,13 +45,14 @@ class Checkpoints:
         )
         self._args = ocp.args
         self._step: int | None = None  # the last one saved
-        folder = (workdir / FOLDER).absolute()
+        folder = (workdir / CHECKPOINTS).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         with _said():
             self._manager = ocp.CheckpointManager(folder, options=options)
 
-    def save(self, step: int, snapshot: Snapshot, about: Mapping[str, Any],
-             accuracy: float | None) -> None:  # fmt: skip
+    def save(
+        self, step: int, snapshot: Snapshot, about: Mapping[str, Any], accuracy: float | None
+    ) -> None:
         """Begin to write a snapshot, and go on; one that cannot be written is said at the next.
 
         Args:
