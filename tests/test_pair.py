@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from flaxnets import layers
 from flaxnets.parity import compare
-from flaxnets.parity.observe import record_masks
+from flaxnets.parity.masks import record_masks
 from flaxnets.parity.pair import Pair
 
 

@@ -22,7 +22,7 @@ from flaxnets.parity.levels import (
     outcome,
     trajectory,
 )
-from flaxnets.parity.observe import mask_places, record_masks, replayed
+from flaxnets.parity.masks import mask_places, record_masks, replayed
 from flaxnets.parity.pair import Sides
 from flaxnets.parity.records import Record, relative_error, surprise
 from flaxnets.parity.tutorials import TUTORIALS

@@ -27,50 +27,6 @@ OTHERS = {
     "etas": "Rprop",
     "line_search_fn": "LBFGS",
 }
-# torch's settings of an Adam that nobody has changed.
-DEFAULTS = {
-    "betas": (0.9, 0.999),
-    "eps": 1e-8,
-    "weight_decay": 0,
-    "amsgrad": False,
-    "maximize": False,
-    "foreach": None,
-    "capturable": False,
-    "differentiable": False,
-    "fused": None,
-    "decoupled_weight_decay": False,
-}
-
-
-def adam_from_torch(model: nn.Module, optimizer: Mapping[str, Any]) -> optax.OptState:
-    """The state of ``torch.optim.Adam`` -> that of ``optax.adam``.
-
-    Args:
-        model: the network that it belongs to, whose parameters were given to it in their order.
-        optimizer: ``optimizer.state_dict()``, or what ``load_optimizer`` gives.
-
-    Returns:
-        What ``optax.adam(...).init(params)`` has, with NumPy arrays of the stored dtype, shaped as
-        the parameters of ``model.init``. Settings such as the learning rate are not part of it:
-        they are arguments of ``optax.adam``, and ``optimizer_from_torch`` returns that too.
-
-    Raises:
-        ValueError: for another class, settings that ``optax.adam`` does not have, as a weight
-            decay, or a state that does not fit the model.
-        TypeError: for a model that is not built from flaxnets' layers.
-    """
-    for group in optimizer["param_groups"]:
-        if (kind := _kind(group)) != "Adam":
-            raise ValueError(
-                f"the optimizer is {kind}: only Adam can be carried over into optax.adam; "
-                "optimizer_from_torch takes AdamW and SGD too"
-            )
-        if decay := group["weight_decay"]:
-            raise ValueError(
-                f"an Adam with weight_decay={decay} cannot be carried over into optax.adam, which "
-                "has none: optimizer_from_torch returns the optax that goes on as it"
-            )
-    return _filled(model, optimizer, optax.adam(0.0))
 
 
 def optimizer_from_torch(
@@ -79,7 +35,8 @@ def optimizer_from_torch(
     """``torch.optim.Adam``, ``AdamW`` or ``SGD`` -> the optax that goes on as it would, its state.
 
     Args:
-        model, optimizer: as ``adam_from_torch`` takes them.
+        model: the network that it belongs to, whose parameters were given to it in their order.
+        optimizer: ``optimizer.state_dict()``, or what ``load_optimizer`` gives.
 
     Returns:
         The transformation with torch's settings, learning rate and weight decay among them, and
@@ -91,39 +48,13 @@ def optimizer_from_torch(
         TypeError: for a model that is not built from flaxnets' layers.
     """
     first, *others = groups = optimizer["param_groups"]
-    kinds = [_kind(group) for group in groups]
+    kinds = [kind_of(group) for group in groups]
     names = [name for name in first if name != "params"]
     if differ := [n for n in names if any(group.get(n) != first[n] for group in others)]:
         raise ValueError(f"the groups of parameters differ in {', '.join(differ)}: "
                          "only those with the same settings can be carried over")  # fmt: skip
     twin = _twin(kinds[0], first)
-    return twin, _filled(model, optimizer, twin)
-
-
-def adam_to_torch(
-    model: nn.Module, opt_state: optax.OptState, learning_rate: float = 1e-3
-) -> dict[str, Any]:
-    """The state of ``optax.adam`` -> that of ``torch.optim.Adam``: the inverse of the above.
-
-    Args:
-        model: the network that it belongs to.
-        opt_state: a state of optax with one Adam in it, as also a chain has.
-        learning_rate: for the ``param_groups``, whose other settings are torch's defaults.
-
-    Returns:
-        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays of the same dtypes, shaped
-        as torch's parameters; ``step`` is a float32 scalar. To load it::
-
-            state = jax.tree.map(torch.from_numpy, adam["state"])
-            optimizer.load_state_dict({**adam, "state": state})
-
-    Raises:
-        ValueError: if there is no Adam in it, or more than one, or it does not fit the model.
-        TypeError: for a model that is not built from flaxnets' layers.
-    """
-    places = list(range(len(parameters(model))))
-    group = {"lr": learning_rate, **DEFAULTS, "params": places}
-    return optimizer_to_torch(model, opt_state, {"param_groups": [group]})
+    return twin, filled(model, optimizer, twin)
 
 
 def optimizer_to_torch(
@@ -138,13 +69,19 @@ def optimizer_to_torch(
         optimizer: ``optimizer.state_dict()`` of torch's, for its ``param_groups``.
 
     Returns:
-        What its ``load_state_dict`` takes, as ``adam_to_torch`` has it, NumPy arrays of the same
-        dtypes, shaped as torch's parameters.
+        torch's ``{"state": ..., "param_groups": ...}`` with NumPy arrays of the same dtypes, shaped
+        as torch's parameters; ``step`` is a float32 scalar. To load it::
 
-    Raises: as ``optimizer_from_torch`` and ``adam_to_torch`` do.
+            state = jax.tree.map(torch.from_numpy, found["state"])
+            optimizer.load_state_dict({**found, "state": state})
+
+    Raises:
+        ValueError: for another class, if there is no such state in it, or more than one, or it does
+            not fit the model.
+        TypeError: for a model that is not built from flaxnets' layers.
     """
     groups = optimizer["param_groups"]
-    is_sgd = _kind(groups[0]) == "SGD"
+    is_sgd = kind_of(groups[0]) == "SGD"
     kinds, wanted = (SGD, optax.TraceState) if is_sgd else (ADAM, optax.ScaleByAdamState)
     nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, wanted))
     found = [node for node in nodes if isinstance(node, wanted)]
@@ -166,7 +103,7 @@ def optimizer_to_torch(
     return {"state": state, "param_groups": groups}
 
 
-def _kind(group: Mapping[str, Any]) -> str:
+def kind_of(group: Mapping[str, Any]) -> str:
     """Adam, AdamW or SGD. Raises ValueError for another class, or what optax has not of these."""
     name = next((OTHERS[key] for key in group if key in OTHERS), None)
     if "nesterov" in group:
@@ -202,7 +139,7 @@ def _twin(kind: str, group: Mapping[str, Any]) -> optax.GradientTransformation:
     return optax.chain(optax.add_decayed_weights(decay), twin) if decay else twin
 
 
-def _filled(
+def filled(
     model: nn.Module, optimizer: Mapping[str, Any], twin: optax.GradientTransformation
 ) -> optax.OptState:
     """The state of ``twin``, with what torch keeps of each parameter in its place."""

@@ -1,10 +1,8 @@
-"""A model called as training and evaluation call it, and what is checked before it is."""
+"""A model called as training and evaluation call it."""
 
 import dataclasses
 import functools
-import inspect
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax
@@ -13,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxnets.switch import SWITCHES, omitted, passed_on, switched
-from flaxnets.training.batches import Batch, Examples
+from flaxnets.switch import SWITCHES, switched
+from flaxnets.training.batches import Batch
 
 Variables = Mapping[str, Any]
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
@@ -93,68 +91,3 @@ def own_loss(model: nn.Module) -> Loss:
         raise ValueError(f"{type(model).__name__} has no loss of its own: give one as loss=...")
     loss: Loss = model.loss
     return loss
-
-
-def check(model: nn.Module, loss: Loss, variables: Variables, examples: Examples) -> None:
-    """Raise TypeError or ValueError for what would go wrong without a word, or deep inside."""
-    images, labels = examples
-    outputs = jax.eval_shape(lambda x: apply(model, variables, x, False), images)
-    try:
-        losses = jax.eval_shape(loss, outputs, labels)
-    except (TypeError, ValueError, AssertionError) as error:
-        shapes = [f"{array.dtype} {array.shape}" for array in jax.tree.leaves(outputs)]
-        raise TypeError(f"the loss does not take labels of {labels.dtype} {labels.shape} "
-                        f"and outputs of {', '.join(shapes)}") from error  # fmt: skip
-    if losses.shape != labels.shape[:1]:
-        raise ValueError(
-            f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
-        )
-    own = loss == getattr(model, "loss", None)  # another may have a use for other labels
-    if own and are_classes(labels, outputs):
-        low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
-        if low < 0 or high >= classes:
-            raise ValueError(
-                f"labels run from {low} to {high}, but the model has {classes} outputs"
-            )
-
-
-def check_training(model: nn.Module, variables: Variables, images: Any) -> None:
-    """Raise ValueError for what would be called in training as in evaluation, without a word.
-
-    And for what takes statistics of a batch of such images and finds one value a channel.
-    """
-    offences: list[str] = []
-
-    def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        module = context.module
-        if context.method_name == "__call__" and module.path:
-            name = f"{'.'.join(module.path)} ({type(module).__name__})"
-            offences.extend(f"{name} takes {lost}" for lost in _lost(module, call, args, kwargs))
-            if _is_single(module, args):
-                offences.append(f"{name} can take no variance of one value a channel")
-        return call(*args, **kwargs)
-
-    def run(x: Any) -> Any:
-        rngs = {"dropout": jax.random.key(0)}
-        return apply(model, variables, x, True, rngs, mutable=statistics(variables))
-
-    with nn.intercept_methods(look):
-        jax.eval_shape(run, images)
-    if offences:
-        raise ValueError(f"{type(model).__name__} cannot be trained as it is: "
-                         + "; ".join(dict.fromkeys(offences)))  # fmt: skip
-
-
-def _lost(module: nn.Module, call: Any, args: Any, kwargs: Any) -> Iterator[str]:
-    """The switches that nobody gives to a module, and whose defaults are those of evaluation."""
-    parameters = inspect.signature(call).parameters
-    for name in omitted(call, args, kwargs) if passed_on() is None else ():
-        default = parameters[name].default
-        if default is (not SWITCHES[name]) and getattr(module, name, None) is None:
-            yield f"{name}, which is not passed on to it: it would be off in training too"
-
-
-def _is_single(module: nn.Module, args: Any) -> bool:
-    own = (tree for name, tree in module.variables.items() if name in statistics(module.variables))
-    holds = any(not isinstance(value, Mapping) for tree in own for value in tree.values())
-    return holds and bool(args) and math.prod(args[0].shape[:-1]) == 1

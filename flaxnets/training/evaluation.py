@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxnets.training.batches import Batch, arrange, find_mesh, place, replicate
-from flaxnets.training.call import Loss, Variables, apply, are_classes, check, own_loss, sum_losses
+from flaxnets.training.call import Loss, Variables, apply, are_classes, own_loss, sum_losses
+from flaxnets.training.checks import check
 
 
 def predict(

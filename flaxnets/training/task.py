@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,14 +10,12 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from flaxnets.training import call
+from flaxnets.training import call, checks
 from flaxnets.training.batches import (
     Batch,
     Examples,
     arrange,
     find_mesh,
-    in_short,
-    is_pair,
     place,
     replicate,
 )
@@ -107,10 +104,8 @@ class Task(NamedTuple):
             count = len(batches.weights)
             part = [min(max(step - first, 0), count) for step in (start, stop)]
             if part[0] < part[1] or start == stop:  # to compile it, without a step
-                state, added = run_steps(
-                    self.model, self.loss, self.optimizer, batches, self.dropout_key,
-                    rates[first : first + count], state, *part,
-                )  # fmt: skip
+                of_task = (self.model, self.loss, self.optimizer, batches, self.dropout_key)
+                state, added = run_steps(*of_task, rates[first : first + count], state, *part)
                 total = total + added
         return state, total
 
@@ -125,24 +120,29 @@ def prepare(
     resume: Snapshot | None,
 ) -> tuple[Task, Snapshot]:
     """Everything on the devices, checked and compiled."""
-    if not (is_pair(splits) and all(map(is_pair, splits))):
-        raise ValueError(
-            "splits must be ((images, labels), (images, labels)), to train on and to test on; "
-            f"got {in_short(splits)}"
-        )
-    _check_optimizer(optimizer, config)
+    checks.check_splits(splits)
+    checks.check_optimizer(optimizer, config)
     loss, mesh = loss or call.own_loss(model), find_mesh()
     train, test = (place(split, mesh) for split in splits)
     now = resume or _beginning(model, config, train, variables, optimizer)
     for split in (train, test):
-        call.check(model, loss, now.state.variables, split)
+        checks.check(model, loss, now.state.variables, split)
     n, n_test = len(train.labels), len(test.labels)
-    tests = arrange(test, np.arange(n_test), min(config.test_batch_size, n_test), mesh)
     order_key, dropout_key = jax.random.wrap_key_data(jnp.asarray(now.keys))
     dropout_key, state = replicate((dropout_key, now.state), mesh)
-    exact = bool(call.statistics(now.state.variables))
-    task = Task(model, loss, optimizer, config, mesh, train, tests, (n, n_test), exact, order_key,
-                dropout_key)  # fmt: skip
+    task = Task(
+        model=model,
+        loss=loss,
+        optimizer=optimizer,
+        config=config,
+        mesh=mesh,
+        train=train,
+        test=arrange(test, np.arange(n_test), min(config.test_batch_size, n_test), mesh),
+        examples=(n, n_test),
+        exact=bool(call.statistics(now.state.variables)),
+        order_key=order_key,
+        dropout_key=dropout_key,
+    )
     _check_batches(task, now.state.variables)
     task.order(0)  # this and the next compile, outside of what is timed; no step is taken
     task.run(task.stretches(now.order), task.rates(1), state, 0, 0)
@@ -158,13 +158,8 @@ def _beginning(
 ) -> Snapshot:
     init_key, *keys = jax.random.split(jax.random.key(config.seed), 3)
     if variables:
-        variables = dict(flax.core.unfreeze(dict(variables)))
         expected = jax.eval_shape(lambda: call.init(model, init_key, train.images[:1]))
-        if lacking := expected.keys() - variables.keys():
-            raise ValueError(
-                f"variables have {', '.join(variables)}, but {type(model).__name__} also needs "
-                f"{', '.join(sorted(lacking))}"
-            )
+        checks.check_variables(model, variables, expected)
     else:
         variables = call.init(model, init_key, train.images[:1])
     key_data = np.asarray(jax.random.key_data(jnp.stack(keys)))
@@ -172,28 +167,10 @@ def _beginning(
     return Snapshot(initial_state(variables, optimizer), key_data, order, 0, 0, 0.0, 0.0)
 
 
-def _check_optimizer(optimizer: Any, config: Config) -> None:
-    if optimizer is None:
-        return
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"optimizer must be one of optax's, got {type(optimizer).__name__}")
-    usual = Config()
-    given = [name for name in ("learning_rate", "schedule")
-             if getattr(config, name) != getattr(usual, name)]  # fmt: skip
-    if given:
-        raise ValueError(f"an optimizer has its own learning rate and schedule: leave out "
-                         f"Config's {' and '.join(given)}")  # fmt: skip
-
-
 def _check_batches(task: Task, variables: Variables) -> None:
-    """Of each size that there is; filled up with nothing, where statistics are taken of them."""
-    sizes = {task.size, task.examples[0] % task.size or task.size}
-    for size in sizes if task.exact else ():
-        if size % task.mesh.size:
-            raise ValueError(
-                f"{task.mesh.size} devices cannot share a batch of {size} evenly, and what would "
-                f"fill it up would enter {', '.join(call.statistics(variables))}: choose another "
-                "batch_size, or one device"
-            )
-    for size in sizes if task.exact else {task.size}:
-        call.check_training(task.model, variables, task.train.images[:size])
+    """Of each size that there is, if nothing may fill up the last one."""
+    sizes = {task.size, task.examples[0] % task.size or task.size} if task.exact else {task.size}
+    if task.exact:
+        checks.check_shares(sizes, task.mesh.size, variables)
+    for size in sizes:
+        checks.check_training(task.model, variables, task.train.images[:size])

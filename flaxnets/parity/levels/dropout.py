@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from flaxnets.parity.bounds import FLOAT32
-from flaxnets.parity.observe import Drawn, mask_places, record_masks
+from flaxnets.parity.masks import Drawn, mask_places, record_masks
 from flaxnets.parity.pair import Pair, Sides
 from flaxnets.parity.records import Record, surprise
 from flaxnets.training.batches import Batch

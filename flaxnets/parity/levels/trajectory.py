@@ -13,7 +13,7 @@ import torch
 from flaxnets import interop
 from flaxnets.data import Split, Splits
 from flaxnets.parity.bounds import FLOAT64, Lane, lanes
-from flaxnets.parity.observe import Drawn, mask_places, record_masks, replayed
+from flaxnets.parity.masks import Drawn, mask_places, record_masks, replayed
 from flaxnets.parity.pair import Examples, Pair, Sides
 from flaxnets.parity.records import Record
 from flaxnets.training.batches import Batch

@@ -1,0 +1,150 @@
+"""Dropout masks by call: those that torch draws, recorded, and given to the twin."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+from flaxnets.parity.pair import as_ours
+from flaxnets.training.call import apply, statistics
+
+DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, torch.dropout}
+OTHERS = {F.alpha_dropout, F.feature_alpha_dropout}
+
+
+class Drawn(NamedTuple):
+    """A mask that torch drew: the module in whose call, how often things go, and what was kept."""
+
+    name: str
+    p: float
+    keep: np.ndarray  # of every element, in our layout
+
+
+class Place(NamedTuple):
+    """Where the twin takes the mask of one of its calls from."""
+
+    path: tuple[str, ...]
+    name: str
+    shape: tuple[int, ...]
+
+
+def record_masks(net: torch.nn.Module, run: Callable[[], Any]) -> tuple[Any, list[Drawn]]:
+    """What a call of a network in training gives, and the masks that torch drew for it, in order.
+
+    Raises ValueError for randomness of another kind, whose masks cannot be replayed.
+    """
+    drawn: list[Drawn] = []
+    with _inside(net) as inside, _Recording(drawn, inside):
+        return run(), drawn
+
+
+class _Recording(TorchFunctionMode):
+    """While it is entered, each call of a dropout, by a module or by a function, is recorded."""
+
+    def __init__(self, drawn: list[Drawn], inside: list[str]) -> None:
+        super().__init__()
+        self.drawn, self.inside = drawn, inside
+
+    def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if call in OTHERS:
+            raise ValueError(f"{self.inside[-1] or 'the network'} calls {call.__name__}: "
+                             "its randomness cannot be replayed")  # fmt: skip
+        if call not in DROPOUTS:
+            return call(*args, **kwargs)
+        given = _arguments(call, args, kwargs)
+        if not given["training"] or given["p"] == 0:
+            return call(*args, **kwargs)
+        before, ones = torch.get_rng_state(), torch.ones_like(given["input"])
+        out = call(*args, **kwargs)
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(before)  # the same draw again, where nothing is zero
+            again = call(ones, given["p"], True)
+        self.drawn.append(Drawn(self.inside[-1], given["p"], as_ours(again.detach() != 0)))
+        return out
+
+
+def _arguments(call: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    if call is torch.dropout:  # written in C: it has no signature, nor defaults
+        return {**dict(zip(("input", "p", "train"), args, strict=False)), **kwargs}
+    bound = inspect.signature(call).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+@contextlib.contextmanager
+def _inside(net: torch.nn.Module) -> Iterator[list[str]]:
+    """The names of the modules that are being called, the innermost last."""
+    stack = [""]
+    hooks: list[Any] = []
+
+    def leave() -> None:
+        stack.pop()
+
+    for name, module in net.named_modules():
+        hooks.append(module.register_forward_pre_hook(lambda *_, name=name: stack.append(name)))
+        hooks.append(module.register_forward_hook(lambda *_: leave()))
+    try:
+        yield stack
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def mask_places(model: nn.Module, variables: Any, x: Any) -> list[Place]:
+    """Where the twin drops out in a call in training, in the order of its calls."""
+    found: list[Place] = []
+    shapes = jax.eval_shape(lambda v, x: _calls_that_drop(model, v, x, found), variables, x)
+    return [place._replace(shape=shape.shape) for place, shape in zip(found, shapes, strict=True)]
+
+
+def _calls_that_drop(model: nn.Module, variables: Any, x: Any, found: list[Place]) -> Any:
+    masks: list[jax.Array] = []
+
+    def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        before = {**context.module.variables.get("masks", {})}
+        out = call(*args, **kwargs)
+        for name, mask in context.module.variables.get("masks", {}).items():
+            if context.method_name == "__call__" and name not in before and hasattr(mask, "shape"):
+                found.append(Place(context.module.path, name, ()))
+                masks.append(mask)
+        return out
+
+    key = jax.random.key(0)
+    with nn.intercept_methods(look):
+        changing = ["masks", *statistics(variables)]
+        apply(model, variables, x, True, {"dropout": key}, changing)
+    return masks
+
+
+def replayed(drawn: Sequence[Drawn], places: Sequence[Place]) -> dict[str, Any]:
+    """torch's masks as the twin's collection ``masks``: the calls of both sides in their order.
+
+    Raises ValueError if they do not drop out equally often, or in other shapes.
+    """
+    if len(drawn) != len(places):
+        raise ValueError(f"torch drops out in {len(drawn)} calls, the twin in {len(places)}")
+    masks: dict[str, Any] = {}
+    for (torch_name, _, keep), place in zip(drawn, places, strict=True):
+        node = masks
+        for part in place.path:
+            node = node.setdefault(part, {})
+        node[place.name] = _reduced(torch_name, keep, place)
+    return masks
+
+
+def _reduced(torch_name: str, keep: np.ndarray, place: Place) -> np.ndarray:
+    """Without the axes along which a mask of the twin is the same."""
+    if len(keep.shape) != len(place.shape):
+        raise ValueError(f"the mask of {torch_name} is shaped {keep.shape}, here {place.shape}")
+    same = tuple(slice(0, 1) if n == 1 else slice(None) for n in place.shape)
+    if (keep[same] != keep).any() or keep[same].shape[1:] != place.shape[1:]:
+        raise ValueError(f"{'.'.join(place.path)}: a mask {place.shape} is not {torch_name}'s")
+    return keep[same]
