@@ -2,7 +2,7 @@
 
     python benchmarks/plot.py [FOLDER]
 
-Writes overview.png beside the results: the worst errors and their bounds from PARITY.md, and the
+Writes overview.png beside the results: the worst errors and bounds of docs/PARITY.md, and the
 median ratio of each point of training and inference, with its range over the pairs.
 """
 
@@ -14,7 +14,7 @@ import environment
 from matplotlib.figure import Figure
 
 COLORS = {"cnn": "C0", "mlp": "C1", "softmax_mlp": "C2"}
-PARITY = Path(__file__).parent.parent / "PARITY.md"
+PARITY = Path(__file__).parent.parent / "docs/PARITY.md"
 LEVELS = {"3": "outputs", "5": "in training", "7": "gradients", "8": "Adam", "9": "loss gap"}
 
 

@@ -1,4 +1,4 @@
-"""The pages: docstrings, notebooks as committed, measured results. sphinx-build -W docs site"""
+"""The pages: guides, docstrings, notebooks as committed, results. sphinx-build -W docs site"""
 
 import os
 import shutil
@@ -8,10 +8,8 @@ import flaxnets
 
 HERE = Path(__file__).parent
 os.environ["COLUMNS"] = "80"  # of --help
-for name in ("PARITY.md", "pictures", "notebooks"):  # where links between the pages reach them
-    shutil.rmtree(HERE / name, ignore_errors=True)
-    copy = shutil.copytree if (HERE.parent / name).is_dir() else shutil.copy
-    copy(HERE.parent / name, HERE / name)
+shutil.rmtree(HERE / "notebooks", ignore_errors=True)  # where links between the pages reach them
+shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks")
 
 project = "flaxnets"
 copyright = "2026, the flaxnets authors"
@@ -34,3 +32,23 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # a field of a dataclass is documented once
 suppress_warnings = ["mystnb.unknown_mime_type"]
+
+# Links that a code host follows in the repository lead here to the copies and, for what is no page
+# of this site, to the file.
+MOVED = {
+    "](../notebooks/": "](notebooks/",
+    "](../docs/": "](../",
+    "](../CONTRIBUTING.md": "](reference/contributing.md",
+    "](../benchmarks/LOG.md": "](path:../benchmarks/LOG.md",
+}
+
+
+def relocate(app, name, source):
+    """Change the links in the source of a page."""
+    for there, here in MOVED.items():
+        source[0] = source[0].replace(there, here)
+
+
+def setup(app):
+    """Sphinx's hook."""
+    app.connect("source-read", relocate)

@@ -22,11 +22,11 @@ def test_all_scripts_run_in_a_small_size(real_data, tmp_path):
     assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
-# What the README says is not reached.
+# What README and docs/speed.md say is not reached.
 BROKEN = ["inference, cnn, batch 1"]
 
 
-def test_the_promises_are_kept_by_the_committed_results_but_those_the_readme_names():
+def test_the_promises_are_kept_by_the_committed_results_but_those_the_pages_name():
     lines = run(ROOT / "benchmarks/check.py")[1].splitlines()
     assert len(lines) == 15
     broken = [line.split("  ")[0] for line in lines if not line.startswith("kept ")]

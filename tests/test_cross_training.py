@@ -1,4 +1,4 @@
-"""Training begun in one framework and gone on with in the other: the recipe of the README."""
+"""Training begun in one framework and gone on with in the other: the recipe of docs/interop.md."""
 
 import functools
 

@@ -117,18 +117,45 @@ def test_the_exceptions_are_of_names_that_there_are():
     assert {*NO_ERRORS, *NO_ARRAYS, *TWINS} <= PUBLIC.keys()
 
 
-# As a code host shows them; those of docs/ are checked by sphinx-build -W, in .ci/run.
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+# As a code host shows them; what becomes of them on the site is checked by sphinx-build -W, in
+# .ci/run.
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"),
+         *ROOT.glob("notebooks/*.ipynb")]  # fmt: skip
+
+
+def text_of(page):
+    """A page without its blocks of code, or the texts of a notebook."""
+    if page.suffix != ".ipynb":
+        return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return "\n".join("".join(cell["source"]) for cell in json.loads(page.read_text())["cells"])
+
+
+def anchors(page):
+    """Of its headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_to_files_lead_to_files(page):
-    text = page.read_text()
-    if page.suffix == ".ipynb":
-        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+def test_links_lead_to_files_and_headings(page):
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text_of(page)):
         if not target.startswith(("http", "attachment:")):
-            assert (page.parent / target).exists(), target
+            file = page.parent / target if target else page
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
+
+
+def test_every_page_is_reached_from_the_readme_and_the_index():
+    index = (ROOT / "docs/index.md").read_text()
+    found, wanted = set(), [ROOT / "README.md"]
+    while wanted:
+        page = wanted.pop().resolve()
+        if page not in found:
+            found.add(page)
+            links = re.findall(r"\]\(([^):#\s]+\.md)", text_of(page))
+            wanted += [page.parent / link for link in links]
+    for page in {*ROOT.glob("docs/*.md")} - {ROOT / "docs/index.md"}:
+        assert page in found and f"\n{page.stem}\n" in index, page
 
 
 @pytest.mark.parametrize("name", ["CNN", "MLP", "SoftmaxMLP"])

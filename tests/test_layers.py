@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from helpers import check_layer
 from scipy import stats
 
 from flaxnets import interop, layers
@@ -23,12 +24,41 @@ def channels_first(x):
     return torch.tensor(np.moveaxis(np.asarray(x), -1, 1).copy())
 
 
-def test_linear_computes_what_torch_computes():
-    ours, theirs = layers.Linear(7, 5), torch.nn.Linear(7, 5).double()
-    x = normal(3, 7)
-    with jax.enable_x64(True):
-        out = ours.apply(interop.from_torch(ours, theirs.state_dict()), x)
-    np.testing.assert_allclose(out, theirs(torch.tensor(x)).detach(), **CLOSE)
+LAYERS = [  # a line a layer: its name in torch too, its arguments, the shape of an input here
+    ("Linear", (7, 5), (3, 7)),
+    ("Conv2d", (3, 4, 2), (2, 5, 6, 3)),
+    ("Conv2d", (3, 4, (2, 3), 2), (2, 5, 6, 3)),
+    ("Dropout", (0.3,), (4, 6)),
+    ("Dropout2d", (0.25,), (2, 3, 3, 4)),
+    ("MaxPool2d", (2,), (2, 5, 6, 3)),
+    ("Flatten", (), (2, 3, 4, 5)),
+    ("ReLU", (), (4, 6)),
+    ("Softmax", (1,), (4, 6)),
+    ("LogSoftmax", (1,), (4, 6)),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "shape"), LAYERS)
+def test_a_layer_is_its_twin_in_torch(name, arguments, shape):
+    check_layer(getattr(layers, name)(*arguments), getattr(torch.nn, name)(*arguments), shape)
+
+
+def test_every_layer_has_its_line():
+    others = {"Module", "Sequential", "Tensor"}  # which have tests of their own
+    assert {n for n in layers.__all__ if n[0].isupper()} - others == {line[0] for line in LAYERS}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (layers.ReLU(), torch.nn.Softmax(dim=-1)),
+        (layers.Linear(7, 5), torch.nn.Linear(7, 4)),
+        (layers.Linear(7, 7, use_bias=False), torch.nn.Sequential()),
+    ],
+)
+def test_another_layer_is_no_twin(ours, theirs):
+    with pytest.raises((AssertionError, ValueError)):
+        check_layer(ours, theirs, (3, 7))
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -161,25 +191,6 @@ def test_weights_and_biases_are_drawn_from_torchs_distribution(ours, theirs):
             reference.append(getattr(theirs, name).detach().numpy().ravel().copy())
         assert np.abs(draws).max() <= bound
         assert stats.ks_2samp(draws, np.concatenate(reference)).pvalue > 0.001
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("Linear", (3, 4)),
-        ("Conv2d", (3, 4, 2)),
-        ("Conv2d", (3, 4, (2, 3), 2)),
-        ("Dropout", (0.3,)),
-        ("Dropout2d", (0.25,)),
-        ("MaxPool2d", (2,)),
-        ("Flatten", ()),
-        ("ReLU", ()),
-        ("Softmax", (1,)),
-        ("LogSoftmax", (1,)),
-    ],
-)
-def test_layers_print_as_torchs_do(name, arguments):
-    assert repr(getattr(layers, name)(*arguments)) == repr(getattr(torch.nn, name)(*arguments))
 
 
 def test_layers_without_bias_print_and_compute_as_torchs_do():

@@ -1,4 +1,4 @@
-"""The networks inside ``flax.nnx`` code, as the README shows it."""
+"""The networks inside ``flax.nnx`` code, as docs/import.md shows it."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""PARITY.md is true of the code: what takes seconds is measured again and held against it."""
+"""docs/PARITY.md is true of the code: what takes seconds is measured again and held against it."""
 
 import pytest
 from helpers import ROOT, level_records
@@ -8,7 +8,7 @@ from flaxnets.parity import compare, mutants, page, report
 from flaxnets.parity.tutorials import TUTORIALS
 
 README = (ROOT / "README.md").read_text()
-PAGE = (ROOT / "PARITY.md").read_text()
+PAGE = (ROOT / "docs/PARITY.md").read_text()
 NAMES = list(flaxnets.MODELS)
 
 
@@ -99,4 +99,4 @@ def test_the_readme_repeats_the_largest_figures_of_the_page(title, levels):
 def test_the_pictures_are_there():
     for name in ("errors_by_layer", "initial_distributions", "loss_trajectories"):
         assert f"(pictures/{name}.png)" in PAGE
-        assert (ROOT / f"pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (ROOT / f"docs/pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
