@@ -80,11 +80,10 @@ def find(path: str | os.PathLike[str]) -> Path:
     if not path.is_dir():
         return path
     if not (path / PARAMS).is_file():
-        if (path / "config.json").is_file():
-            raise FileNotFoundError(f"{path} holds no {PARAMS}, which a run has from its first "
-                                    "epoch's end on: go on with "
-                                    f"flaxnets train --workdir {path} --resume")  # fmt: skip
-        raise FileNotFoundError(f"{path} holds no {PARAMS}: it is not the folder of a run")
+        raise FileNotFoundError(
+            f"{path} holds no {PARAMS}: it is not the folder of a run, or of one to be resumed, "
+            "which has not come to the end of its first epoch"
+        )
     return path / PARAMS
 
 

@@ -145,8 +145,7 @@ BAD = [
     (("run", "--index", "0", "--dataset", "mnist", "--data-dir", "empty"), "holds no IDX files"),
     (("nowhere", PHOTOS[0]), "nowhere: "),
     (("empty", PHOTOS[0]), "empty holds no params.safetensors"),
-    (("begun", PHOTOS[0]), "which a run has from its first epoch's end on: go on with "
-     "flaxnets train --workdir begun --resume"),
+    (("begun", PHOTOS[0]), "or of one to be resumed, which has not come to the end of its first"),
     (("text.png", PHOTOS[0]), "the suffix must be one of .safetensors, .npz"),
     (("other.safetensors", PHOTOS[0]), "it names no model in its metadata"),
     (("cut.safetensors", PHOTOS[0]), "cut.safetensors: not a whole safetensors file"),

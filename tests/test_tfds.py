@@ -144,7 +144,7 @@ def test_a_download_that_is_not_the_registered_file_is_refused(network, tmp_path
     for prefix in ("train", "t10k"):
         for kind in ("images-idx3", "labels-idx1"):
             (network.folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(b"a page to log in")
-    with pytest.raises(ValueError, match=r"is not the registered file.*--data-dir"):
+    with pytest.raises(ValueError, match=r"is not the registered file.*data_dir"):
         data.load("fashion_mnist", tfds_dir=tmp_path / "tfds")
     assert not (tmp_path / "tfds" / "fashion_mnist" / tfds.KEPT).exists()
 
@@ -262,8 +262,8 @@ def test_without_a_network_one_learns_soon_what_to_do(dataset, silent, tmp_path)
         status, out, err = run(*command, cwd=tmp_path, env={**os.environ, **proxies})
     assert (status, out) == (2, "")
     line = err.splitlines()[-1]
-    assert "--data-dir" in line
-    assert "--dataset digits" in line
+    assert "data_dir" in line
+    assert "digits" in line
     assert not silent or f"no answer from {tfds_builder.MNIST.URL}" in line
     assert not (tmp_path / "runs").exists()
 

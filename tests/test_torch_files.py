@@ -180,7 +180,8 @@ def test_without_torch_a_pt_file_asks_for_it_before_the_work(arguments, tmp_path
     (tmp_path / "net.pt").touch()
     model = flaxnets.MLP()
     flaxnets.save(tmp_path / "net.npz", model, model.init(jax.random.key(0), np.ones((1, 28, 28))))
-    code = f"import sys; sys.modules['torch'] = None\nfrom flaxnets.cli.program import main; main({arguments})"
+    lines = ["import sys; sys.modules['torch'] = None", "from flaxnets.cli import program"]
+    code = "\n".join([*lines, f"program.main({arguments})"])
     status, _, err = run("-c", code, cwd=tmp_path)
     assert status == 2
     assert err.splitlines()[-1].endswith(

@@ -21,8 +21,8 @@ from flaxnets.data.splits import Split, Splits
 
 KEPT = "flaxnets.npz"
 HINT = (
-    "name the folder of its four files (--data-dir, data_dir=...) or take the dataset that needs "
-    "no network (--dataset digits)"
+    "name the folder of its four files as data_dir, or take the dataset that needs no network, "
+    "digits"
 )
 
 
@@ -99,7 +99,7 @@ def _decode(builder: Any) -> Splits:
         reason = str(error).partition("\n")[0]
         raise ValueError(
             f"{builder.data_path} cannot be read ({reason}): remove it, and it is prepared anew; "
-            "or name another folder (--tfds-dir, tfds_dir=...)"
+            "or name another folder as tfds_dir"
         ) from error
 
 

@@ -1,11 +1,12 @@
 """Files of weights: .safetensors, .npz, and torch's .pt and .pth."""
 
+import contextlib
 import json
 import math
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -119,14 +120,20 @@ def save(
     write = _format(path).save
     # safetensors saves the buffer of a strided array as if it were contiguous, without a word.
     arrays = {name: np.asarray(as_numpy(value), order="C") for name, value in state_dict.items()}
+    with replacing(path) as file:
+        write(file, arrays, metadata)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be written, whole or not at all: it takes its place once it is complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            write(file, arrays, metadata)
+            yield file
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)  # what a full disk has left of it
 
 
 def _load_safetensors(path: Path) -> StateDict:

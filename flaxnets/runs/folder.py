@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from flaxnets.interop.files import replacing
 from flaxnets.saving import PARAMS
 
 CONFIG = "config.json"  # the settings, and where the data came from
@@ -89,7 +90,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def write_config(folder: Path, config: Mapping[str, object]) -> None:
     """Write config.json, whole or not at all."""
-    _replace(folder / CONFIG, json.dumps(config, indent=1) + "\n")
+    _write(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
 def append(folder: Path, name: str, row: Mapping[str, object]) -> None:
@@ -110,7 +111,7 @@ def rewind(folder: Path, step: int) -> None:
     for name in (STEPS, METRICS):
         if (folder / name).is_file():
             rows = read(folder, name, step)
-            _replace(folder / name, "".join(json.dumps(row) + "\n" for row in rows))
+            _write(folder / name, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _row(line: str) -> dict[str, Any] | None:
@@ -121,10 +122,6 @@ def _row(line: str) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
-def _replace(path: Path, text: str) -> None:
-    new = path.with_name(path.name + ".new")
-    try:
-        new.write_text(text)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)  # what a full disk has left of it
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
+import jax
 import optax
 
 from flaxnets.training.call import Loss, Variables
@@ -127,7 +128,8 @@ def _metrics(task: Task, now: Snapshot, step: int) -> Metrics | None:
 
 
 def _finite(value: Any, what: str) -> float:
-    if not math.isfinite(number := float(value)):
+    # while it is waited for so, Python's handlers of signals run
+    if not math.isfinite(number := float(jax.block_until_ready(value))):
         raise FloatingPointError(
             f"the {what} is {number}: try a lower learning rate, or look for values "
             "in the images that are not finite"

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,16 +11,25 @@ import numpy as np
 from flaxnets.training import Snapshot, TrainState
 
 
+class WithoutCollections(NamedTuple):
+    """The state of a network that has only parameters, as version 0.1 has written every state."""
+
+    params: Any
+    opt_state: Any
+    step: Any
+
+
 def empty(like: TrainState, examples: int) -> dict[str, Any]:
     """Arrays as ``split`` gives them, of zeros."""
     keys, order = np.zeros((2, 2), np.uint32), np.zeros(examples, np.int32)
-    return {"state": like, "keys": keys, "order": order}
+    return {"state": _stored(like), "keys": keys, "order": order}
 
 
 def split(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arrays of a snapshot, in NumPy, and the numbers."""
     facts = snapshot._asdict()
     arrays = {name: facts.pop(name) for name in ("state", "keys", "order")}
+    arrays["state"] = _stored(arrays["state"])
     arrays["order"] = np.asarray(arrays["order"], np.int32)  # also where JAX has 64-bit integers
     return jax.tree.map(np.asarray, arrays), {**facts, "examples": len(snapshot.order)}
 
@@ -28,7 +37,12 @@ def split(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
 def join(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> Snapshot:
     """The inverse of ``split``."""
     names = ("epoch", "position", "loss_sum", "seconds")
-    return Snapshot(**arrays, **{name: facts[name] for name in names})
+    state = TrainState(**arrays["state"]._asdict())
+    return Snapshot(**{**arrays, "state": state}, **{name: facts[name] for name in names})
+
+
+def _stored(state: TrainState) -> TrainState | WithoutCollections:
+    return state if state.collections else WithoutCollections(*state[:3])
 
 
 def shapes(arrays: Any) -> dict[str, str]:
