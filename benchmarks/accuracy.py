@@ -27,8 +27,9 @@ def main() -> None:
         splits = data.load(dataset, None if dataset == "digits" else options.data_dir)
         for side, run in {"flaxnets": run_flaxnets, "torch": run_torch}.items():
             accuracy, seconds = run(model, splits, int(epochs), seed)
-            rows.append({"row": row, "seed": seed, "side": side, "accuracy": accuracy,
-                         "seconds": seconds})  # fmt: skip
+            rows.append(
+                {"row": row, "seed": seed, "side": side, "accuracy": accuracy, "seconds": seconds}
+            )
             print(f"{row} seed {seed} {side:8} {100 * accuracy:.2f} % {seconds:.1f} s", flush=True)
             environment.save(options.output, rows)
     print(table(rows))
@@ -51,12 +52,16 @@ def run_torch(model: str, splits: data.Splits, epochs: int, seed: int) -> tuple[
 
 def table(rows: list[dict]) -> str:
     """Markdown, a line a setting."""
-    lines = ["| model | dataset | epochs | flaxnets | PyTorch | seconds | PyTorch |",
-             "| --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    lines = [
+        "| model | dataset | epochs | flaxnets | PyTorch | seconds | PyTorch |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for setting in dict.fromkeys(row["row"] for row in rows):
         cells = setting.split(":")
-        sides = [[r for r in rows if (r["row"], r["side"]) == (setting, side)]
-                 for side in ("flaxnets", "torch")]  # fmt: skip
+        sides = [
+            [r for r in rows if (r["row"], r["side"]) == (setting, side)]
+            for side in ("flaxnets", "torch")
+        ]
         for side in sides:
             accuracies = [100 * r["accuracy"] for r in side]
             cells.append(f"{min(accuracies):.2f}-{max(accuracies):.2f} %")
@@ -67,13 +72,10 @@ def table(rows: list[dict]) -> str:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "accuracy.json", data=False)
     parser.add_argument("--data-dir", help="the folder that holds mnist/ and fashion_mnist/")
     parser.add_argument("--row", nargs="+", default=ROWS, help="as model:dataset:epochs")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--output", default=environment.RESULTS / "accuracy.json")
     return parser.parse_args()
 
 

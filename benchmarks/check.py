@@ -19,10 +19,16 @@ from flaxnets.runs.plan import PRESETS
 # model, batch size, least ratio: on a CPU to the better of eager PyTorch's layouts, on a GPU to the
 # best of all that ran there, torch.compile among them
 TRAINING = {
-    "cpu": [("mlp", 64, 1.7), ("mlp", 512, 1.1), ("softmax_mlp", 64, 1.7),
-            ("softmax_mlp", 512, 1.1), ("cnn", 64, 0.9), ("cnn", 512, 1.0)],
+    "cpu": [
+        ("mlp", 64, 1.7),
+        ("mlp", 512, 1.1),
+        ("softmax_mlp", 64, 1.7),
+        ("softmax_mlp", 512, 1.1),
+        ("cnn", 64, 0.9),
+        ("cnn", 512, 1.0),
+    ],
     "gpu": [("cnn", 64, 1.5), ("mlp", 64, 1.5), ("cnn", 4096, 1.3), ("mlp", 4096, 1.3)],
-}  # fmt: skip
+}
 INFERENCE = [(model, batch, 1.0) for model in ("cnn", "mlp") for batch in (1, 1000)]
 EAGER = {"cpu": [], "gpu": [("cnn", 64, 5.0), ("mlp", 64, 5.0)]}  # to eager PyTorch's best layout
 COMPILE = {"flaxnets, cold": 5.0, "flaxnets, cached": 1.0}  # the CNN's, seconds at most
@@ -98,8 +104,12 @@ def accuracy(found: list[dict], where: str):
     same = all(preset.items() <= row["settings"].items() for row in ours)
     mean = statistics.mean(row["accuracy"] for row in ours)
     enough = len(ours) >= SEEDS[where]
-    yield tell(f"preset fast, {len(ours)} seeds", f"{100 * mean:.3f} %",
-               f"99 % of {SEEDS[where]}", mean >= 0.99 and same and enough)  # fmt: skip
+    yield tell(
+        f"preset fast, {len(ours)} seeds",
+        f"{100 * mean:.3f} %",
+        f"99 % of {SEEDS[where]}",
+        mean >= 0.99 and same and enough,
+    )
     if where == "gpu":
         took = statistics.median(row["seconds"] for row in ours)
         yield tell("preset fast, training", f"{took:.2f} s", "1 s", took <= 1)
@@ -109,8 +119,9 @@ def checkpoints(found: list[dict]):
     """One an epoch of the CNN on MNIST."""
     if found:
         part = statistics.median(row["part_of_epoch"] for row in found)
-        yield tell("a checkpoint an epoch, cnn", f"{part:.1%}", f"{CHECKPOINT:.0%}",
-                   part <= CHECKPOINT)  # fmt: skip
+        yield tell(
+            "a checkpoint an epoch, cnn", f"{part:.1%}", f"{CHECKPOINT:.0%}", part <= CHECKPOINT
+        )
 
 
 def tell(name: str, measured: str, promised: str, kept: bool) -> bool:

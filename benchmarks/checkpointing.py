@@ -66,13 +66,9 @@ def checkpoint(chunks: Iterator[Chunk]) -> None:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data-dir", required=True, help="the folder of MNIST")
+    parser = environment.parser(__doc__, "checkpointing.json")
     parser.add_argument("--steps", type=int, default=190, help="of a turn (default: 190)")
     parser.add_argument("--pairs", type=int, default=25, help="of turns (default: 25)")
-    parser.add_argument("--output", default=environment.RESULTS / "checkpointing.json")
     return parser.parse_args()
 
 

@@ -54,10 +54,20 @@ def main() -> None:
         facts = {"all_reduce_bytes": bytes_of_gradients(name), "flops": flops(name, size)}
         for devices, processes in points:
             found = run(name, size, devices, processes, options)
-            rows.append({"model": name, "batch_size": size, "devices": devices,
-                         "processes": processes, "milliseconds": found, **facts})  # fmt: skip
-            print(f"{name:12} {size:5} {devices:8} {processes:9} {statistics.median(found):10.2f}",
-                  flush=True)  # fmt: skip
+            rows.append(
+                {
+                    "model": name,
+                    "batch_size": size,
+                    "devices": devices,
+                    "processes": processes,
+                    "milliseconds": found,
+                    **facts,
+                }
+            )
+            print(
+                f"{name:12} {size:5} {devices:8} {processes:9} {statistics.median(found):10.2f}",
+                flush=True,
+            )
             environment.save(options.output, rows)
 
 
@@ -76,35 +86,39 @@ def run(name: str, size: int, devices: int, processes: int, options: argparse.Na
     """Milliseconds a step at each turn."""
     forced = os.environ.get("XLA_FLAGS", "") + f" --xla_force_host_platform_device_count={devices}"
     visible = ",".join(map(str, range(devices)))  # on a GPU
-    env = {**os.environ, "XLA_FLAGS": forced, "CUDA_VISIBLE_DEVICES": visible,
-           "PYTHONPATH": os.pathsep.join(sys.path)}  # fmt: skip
+    env = {
+        **os.environ,
+        "XLA_FLAGS": forced,
+        "CUDA_VISIBLE_DEVICES": visible,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
         coordinator = f"localhost:{listener.getsockname()[1]}"
     common = [name, size, options.steps, options.turns, options.data_dir, coordinator, processes]
     group = [
-        subprocess.Popen([sys.executable, "-c", RUN, *map(str, common), str(number)], env=env,
-                         stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", RUN, *map(str, common), str(number)],
+            env=env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for number in range(processes)
-    ]  # fmt: skip
+    ]
     outputs = [process.communicate()[0] for process in group]
     return json.loads(outputs[0].splitlines()[-1])  # Gloo speaks first
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "devices.json")
     add = parser.add_argument
-    add("--data-dir", required=True, help="the folder of MNIST")
     add("--model", nargs="+", default=["cnn", "mlp"], choices=flaxnets.MODELS)
     add("--batch-size", nargs="+", type=int, default=[64, 512])
     add("--devices", nargs="+", type=int, default=[1, 2, 4, 8])
     add("--processes", nargs="+", type=int, default=[1, 2, 4])
     add("--steps", type=int, default=20, help="of a turn (default: 20)")
     add("--turns", type=int, default=5, help="default: 5")
-    add("--output", default=environment.RESULTS / "devices.json")
     return parser.parse_args()
 
 

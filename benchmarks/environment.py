@@ -1,5 +1,6 @@
-"""What a figure was measured with, and where it is kept."""
+"""What a figure was measured with, where it is kept, and the command line of all scripts."""
 
+import argparse
 import datetime
 import json
 import os
@@ -37,3 +38,14 @@ def save(path: str | Path, rows: list[dict]) -> None:
     """Write the rows and what they were measured with as JSON."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps({"environment": describe(), "rows": rows}, indent=1) + "\n")
+
+
+def parser(doc: str | None, output: str, data: bool = True) -> argparse.ArgumentParser:
+    """A command line with the docstring as its help, and where the results are kept."""
+    found = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if data:
+        found.add_argument("--data-dir", required=True, help="the folder of MNIST")
+    found.add_argument("--output", default=RESULTS / output, help=f"default: results/{output}")
+    return found

@@ -206,11 +206,8 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "fuzzing.json", data=False)
     parser.add_argument("--cases", type=int, default=400, help="of each format")
-    parser.add_argument("--output", default=environment.RESULTS / "fuzzing.json")
     return parser.parse_args()
 
 

@@ -68,16 +68,12 @@ def rate(call, calls: int, batch_size: int) -> float:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "inference.json")
     add = parser.add_argument
-    add("--data-dir", required=True, help="the folder of MNIST")
     add("--model", nargs="+", default=list(flaxnets.MODELS), choices=flaxnets.MODELS)
     add("--batch-size", nargs="+", type=int, default=[1, 1000])
     add("--images", type=int, default=200, help="of a turn, at least ten batches (default: 200)")
     add("--pairs", type=int, default=15, help="of turns (default: 15)")
-    add("--output", default=environment.RESULTS / "inference.json")
     return parser.parse_args()
 
 

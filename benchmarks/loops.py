@@ -38,10 +38,14 @@ def main() -> None:
         for loop, of_loop in rates.items():
             ratios = [a / b for a, b in zip(of_loop, rates["fori"], strict=True)]
             ratio = statistics.median(ratios)
-            rows.append({"model": name, "batch_size": size, "loop": loop, "ratio": ratio,
-                         "rates": of_loop})  # fmt: skip
-            print(f"{name:12} {size:5} {loop:16} {statistics.median(of_loop):10,.0f} images/s "
-                  f"{ratio:5.2f}   {min(ratios):.2f}..{max(ratios):.2f}", flush=True)  # fmt: skip
+            rows.append(
+                {"model": name, "batch_size": size, "loop": loop, "ratio": ratio, "rates": of_loop}
+            )
+            print(
+                f"{name:12} {size:5} {loop:16} {statistics.median(of_loop):10,.0f} images/s "
+                f"{ratio:5.2f}   {min(ratios):.2f}..{max(ratios):.2f}",
+                flush=True,
+            )
         environment.save(options.output, rows)
 
 
@@ -75,8 +79,13 @@ def loops(model, batches: Batch, steps: int) -> dict:
         rates = jnp.full(steps, 1e-3)
         return run_steps(model, model.loss, None, batches, key, rates, state, 0, steps)
 
-    runs = {"fori": fori, "scan": scan(1), "scan, unrolled": scan(8),
-            "jitted steps": one_by_one(()), "and given away": one_by_one(0)}  # fmt: skip
+    runs = {
+        "fori": fori,
+        "scan": scan(1),
+        "scan, unrolled": scan(8),
+        "jitted steps": one_by_one(()),
+        "and given away": one_by_one(0),
+    }
     return {name: functools.partial(timed, run, state, size * steps) for name, run in runs.items()}
 
 
@@ -89,16 +98,12 @@ def timed(run, state, images: int) -> float:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "loops.json")
     add = parser.add_argument
-    add("--data-dir", required=True, help="the folder of MNIST")
     add("--model", nargs="+", default=["cnn", "mlp"], choices=flaxnets.MODELS)
     add("--batch-size", nargs="+", type=int, default=[64])
     add("--steps", type=int, default=32, help="of a turn (default: 32)")
     add("--pairs", type=int, default=7, help="of turns (default: 7)")
-    add("--output", default=environment.RESULTS / "loops.json")
     return parser.parse_args()
 
 

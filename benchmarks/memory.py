@@ -55,8 +55,11 @@ def main() -> None:
         for model, batch_size in itertools.product(options.model, options.batch_size):
             found = {side: peak(side, model, batch_size, file) for side in sides}
             rows.append({"model": model, "batch_size": batch_size, **found})
-            print(f"{model:12} {batch_size:5}", *(f"{found[s] / 1e6:10,.0f}" for s in sides),
-                  flush=True)  # fmt: skip
+            print(
+                f"{model:12} {batch_size:5}",
+                *(f"{found[s] / 1e6:10,.0f}" for s in sides),
+                flush=True,
+            )
             environment.save(options.output, rows)
 
 
@@ -71,13 +74,9 @@ def peak(side: str, model: str, batch_size: int, file: str) -> int:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data-dir", required=True, help="the folder of MNIST")
+    parser = environment.parser(__doc__, "memory.json")
     parser.add_argument("--model", nargs="+", default=["cnn", "mlp"])
     parser.add_argument("--batch-size", nargs="+", type=int, default=[64, 512, 4096])
-    parser.add_argument("--output", default=environment.RESULTS / "memory.json")
     return parser.parse_args()
 
 

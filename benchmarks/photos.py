@@ -77,13 +77,9 @@ def photo(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data-dir", required=True, help="the folder of MNIST")
+    parser = environment.parser(__doc__, "photos.json")
     parser.add_argument("--n", type=int, default=1000, help="test images")
     parser.add_argument("--examples", type=int, help="to train on; default: all")
-    parser.add_argument("--output", default=environment.RESULTS / "photos.json")
     return parser.parse_args()
 
 

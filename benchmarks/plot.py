@@ -31,8 +31,11 @@ def main() -> None:
     panels[1].set_ylabel("images/s, flaxnets / PyTorch")
     handles = panels[1].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower right", ncols=4, fontsize=8)
-    figure.suptitle(f"{about['device']}, {about['cores']} cores; jax {about['jax']}, "
-                    f"torch {about['torch']}; {about['date']}", fontsize=9)  # fmt: skip
+    figure.suptitle(
+        f"{about['device']}, {about['cores']} cores; jax {about['jax']}, "
+        f"torch {about['torch']}; {about['date']}",
+        fontsize=9,
+    )
     figure.savefig(folder / "overview.png", dpi=180)
 
 

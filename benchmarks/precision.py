@@ -35,8 +35,12 @@ def main() -> None:
         rows.append({"model": model, "epochs": epochs, "p": p, **found})
         means = (f"{name} {100 * np.mean(values):.2f} %" for name, values in found.items())
         verdict = "equivalent" if p <= SURE else "NOT shown to be equivalent"
-        print(f"{model:12} {seeds} seeds, {epochs} epochs:", *means, f"p = {p:.1e}, {verdict}",
-              flush=True)  # fmt: skip
+        print(
+            f"{model:12} {seeds} seeds, {epochs} epochs:",
+            *means,
+            f"p = {p:.1e}, {verdict}",
+            flush=True,
+        )
         environment.save(options.output, rows)
 
 
@@ -56,14 +60,11 @@ def tost(first: np.ndarray, second: np.ndarray) -> float:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "precision.json", data=False)
     add = parser.add_argument
     add("--model", nargs="+", default=list(flaxnets.MODELS), choices=flaxnets.MODELS)
     add("--seeds", type=int, help="default: 20")
     add("--epochs", type=int, help="default: as many as on level 10 of parity")
-    add("--output", default=environment.RESULTS / "precision.json")
     return parser.parse_args()
 
 

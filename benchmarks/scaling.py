@@ -33,14 +33,21 @@ def main() -> None:
         few = data.Splits(data.Split(train.images[:examples], train.labels[:examples]), test)
         rates = point(model, batch_size, few, options)
         medians = {side: statistics.median(rates[side]) for side in rates}
-        rows.append({
-            "model": model, "batch_size": batch_size, "examples": examples, "rates": rates,
-            "milliseconds_a_step": {side: 1e3 * batch_size / m for side, m in medians.items()},
-            "seconds_an_epoch": {side: examples / m for side, m in medians.items()},
-        })  # fmt: skip
-        print(f"{model:12} {batch_size:5} {examples:8}",
-              *(f"{1e3 * batch_size / m:12.2f} {examples / m:12.2f}" for m in medians.values()),
-              flush=True)  # fmt: skip
+        rows.append(
+            {
+                "model": model,
+                "batch_size": batch_size,
+                "examples": examples,
+                "rates": rates,
+                "milliseconds_a_step": {side: 1e3 * batch_size / m for side, m in medians.items()},
+                "seconds_an_epoch": {side: examples / m for side, m in medians.items()},
+            }
+        )
+        print(
+            f"{model:12} {batch_size:5} {examples:8}",
+            *(f"{1e3 * batch_size / m:12.2f} {examples / m:12.2f}" for m in medians.values()),
+            flush=True,
+        )
         environment.save(options.output, rows)
 
 
@@ -58,17 +65,13 @@ def point(model: str, batch_size: int, splits: data.Splits, options: argparse.Na
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "scaling.json")
     add = parser.add_argument
-    add("--data-dir", required=True, help="the folder of MNIST")
     add("--model", nargs="+", default=["cnn", "mlp"], choices=flaxnets.MODELS)
     add("--batch-size", nargs="+", type=int, default=[1, 4, 16, 64, 256, 1024, 4096])
     add("--examples", nargs="+", type=int, default=[1000, 4000, 16000])
     add("--images", type=int, default=1000, help="of a turn, at least a batch (default: 1000)")
     add("--pairs", type=int, default=5, help="of turns (default: 5)")
-    add("--output", default=environment.RESULTS / "scaling.json")
     return parser.parse_args()
 
 

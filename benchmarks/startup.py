@@ -77,14 +77,25 @@ def main() -> None:
         np.savez(file := f"{folder}/train.npz", **train._asdict())
         for model in options.model:
             for name, runs in by_turns(model, file, options.pairs).items():
-                rows.append({"model": model, "start": name, "runs": runs,
-                             **{key: statistics.median(run[key] for run in runs)
-                                for key in PARTS}})  # fmt: skip
+                rows.append(
+                    {
+                        "model": model,
+                        "start": name,
+                        "runs": runs,
+                        **{key: statistics.median(run[key] for run in runs) for key in PARTS},
+                    }
+                )
                 show(rows[-1])
             environment.save(options.output, rows)
         if options.whole:
-            rows.append({"model": "cnn", "start": "python train.py, cold", "runs": [],
-                         **start(WHOLE, "cnn", file, f"{folder}/whole")})  # fmt: skip
+            rows.append(
+                {
+                    "model": "cnn",
+                    "start": "python train.py, cold",
+                    "runs": [],
+                    **start(WHOLE, "cnn", file, f"{folder}/whole"),
+                }
+            )
             show(rows[-1])
             environment.save(options.output, rows)
 
@@ -103,8 +114,14 @@ def start(code: str, model: str, file: str, cache: str) -> dict[str, float]:
     """The seconds of the parts of one process."""
     env = {**os.environ, "XDG_CACHE_HOME": cache, "PYTHONPATH": os.pathsep.join(PATH)}
     with tempfile.TemporaryDirectory() as folder:
-        result = subprocess.run([sys.executable, "-c", code, model, file], env=env, cwd=folder,
-                                check=True, capture_output=True, text=True)  # fmt: skip
+        result = subprocess.run(
+            [sys.executable, "-c", code, model, file],
+            env=env,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
     return dict(zip(PARTS, map(float, result.stdout.split()[-3:]), strict=True))
 
 
@@ -119,14 +136,15 @@ PATH = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "startup.json", data=False)
     parser.add_argument("--model", nargs="+", default=["cnn", "mlp"])
-    parser.add_argument("--no-whole", dest="whole", action="store_false",
-                        help="leave out the whole run of python train.py")  # fmt: skip
+    parser.add_argument(
+        "--no-whole",
+        dest="whole",
+        action="store_false",
+        help="leave out the whole run of python train.py",
+    )
     parser.add_argument("--pairs", type=int, default=3, help="of starts (default: 3)")
-    parser.add_argument("--output", default=environment.RESULTS / "startup.json")
     return parser.parse_args()
 
 

@@ -7,7 +7,6 @@ and so on; whenever a run has come to its end, compares it, to the bit, with one
 interrupted, and starts the next. About ten minutes on two cores for a hundred kills.
 """
 
-import argparse
 import json
 import random
 import subprocess
@@ -77,8 +76,12 @@ def survive(folder: Path, kills: int, seed: int) -> Counts:
 def _is_incomplete(run: Path) -> bool:
     """Whether a checkpoint is only partly there."""
     folders = list((run / "checkpoints").glob("*"))
-    return any("tmp" in path.name or not (path / "facts/metadata").exists()
-               or not (path / "arrays/manifest.ocdbt").exists() for path in folders)  # fmt: skip
+    return any(
+        "tmp" in path.name
+        or not (path / "facts/metadata").exists()
+        or not (path / "arrays/manifest.ocdbt").exists()
+        for path in folders
+    )
 
 
 def _start(folder: Path) -> subprocess.Popen:
@@ -89,17 +92,16 @@ def _start(folder: Path) -> subprocess.Popen:
 
 def main() -> None:
     """Say how it went."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "survival.json", data=False)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", default=environment.RESULTS / "survival.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         counts = survive(Path(folder), options.kills, options.seed)
-    print(f"{counts.kills} kills, {counts.writing} of them while a checkpoint was being written or "
-          f"deleted; {counts.damaged} checkpoints were set aside; no run was lost")  # fmt: skip
+    print(
+        f"{counts.kills} kills, {counts.writing} of them while a checkpoint was being written or "
+        f"deleted; {counts.damaged} checkpoints were set aside; no run was lost"
+    )
     assert counts.writing or options.kills < 20, "no kill has met a checkpoint being written"
     environment.save(options.output, [counts._asdict()])
 

@@ -32,8 +32,15 @@ def main() -> None:
         sides = {"flaxnets": run_flaxnets, "torch": run_torch}
         for side, run in sides.items():
             accuracy, seconds = run(options, splits, seed)
-            rows.append({"side": side, "seed": seed, "accuracy": accuracy, "seconds": seconds,
-                         "settings": settings(options)})  # fmt: skip
+            rows.append(
+                {
+                    "side": side,
+                    "seed": seed,
+                    "accuracy": accuracy,
+                    "seconds": seconds,
+                    "settings": settings(options),
+                }
+            )
             print(f"{side:8} seed {seed} {100 * accuracy:.2f} % {seconds:.1f} s", flush=True)
             environment.save(options.output, rows)
     for side in sides:
@@ -55,8 +62,12 @@ def run_flaxnets(
     """The final test accuracy, and the seconds of training."""
     half = options.precision == "bfloat16"
     config = training.Config(
-        epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.lr,
-        schedule="one-cycle", seed=seed)  # fmt: skip
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.lr,
+        schedule="one-cycle",
+        seed=seed,
+    )
     model = flaxnets.CNN(dtype=jnp.bfloat16 if half else None)
     metrics = [epoch.metrics for epoch in training.fit(model, splits, config)]
     return metrics[-1].test_accuracy, sum(m.seconds for m in metrics)
@@ -79,20 +90,19 @@ def run_torch(options: argparse.Namespace, splits: data.Splits, seed: int) -> tu
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "time_to_99.json")
     add, preset = parser.add_argument, PRESETS["fast"]
-    add("--data-dir", required=True, help="the folder of MNIST")
     add("--seeds", type=int, default=5, help="runs on each side (default: 5)")
     add("--examples", type=int, help="to train on; default: all")
     add("--epochs", type=int, default=preset["epochs"])
     add("--batch-size", type=int, default=preset["batch_size"])
     add("--lr", type=float, default=preset["learning_rate"])
     add("--precision", default="float32", choices=["float32", "bfloat16"])
-    add("--variant", default="compile" if torch.cuda.is_available() else "channels_last",
-        help="of torch: eager, channels_last or compile")  # fmt: skip
-    add("--output", default=environment.RESULTS / "time_to_99.json")
+    add(
+        "--variant",
+        default="compile" if torch.cuda.is_available() else "channels_last",
+        help="of torch: eager, channels_last or compile",
+    )
     return parser.parse_args()
 
 

@@ -18,8 +18,11 @@ SPEC = importlib.util.spec_from_file_location("reference", PLACE)
 REFERENCE = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(REFERENCE)
 F = torch.nn.functional
-REFERENCES = {"cnn": REFERENCE.Net, "mlp": REFERENCE.NeuralNetwork,
-              "softmax_mlp": REFERENCE.SoftmaxNeuralNetwork}  # fmt: skip
+REFERENCES = {
+    "cnn": REFERENCE.Net,
+    "mlp": REFERENCE.NeuralNetwork,
+    "softmax_mlp": REFERENCE.SoftmaxNeuralNetwork,
+}
 LOSSES = {"cnn": F.nll_loss, "mlp": F.cross_entropy, "softmax_mlp": F.cross_entropy}
 SHAPES = {"cnn": (-1, 1, 28, 28), "mlp": (-1, 28, 28), "softmax_mlp": (-1, 784)}
 

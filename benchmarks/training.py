@@ -48,8 +48,13 @@ def compare(model: str, batch_size: int, splits: data.Splits, options: argparse.
         trainer.warm_up()
         sides[variant] = lambda t=trainer: t.steps(itertools.islice(t.batches(), steps))
     found = turns.compare(turns.take_turns(sides, options.pairs))
-    return {"model": model, "batch_size": batch_size, "steps": steps,
-            "precision": options.precision, **found}  # fmt: skip
+    return {
+        "model": model,
+        "batch_size": batch_size,
+        "steps": steps,
+        "precision": options.precision,
+        **found,
+    }
 
 
 def our_turns(model: str, batch_size: int, splits: data.Splits, steps: int, half: bool):
@@ -64,19 +69,19 @@ def our_turns(model: str, batch_size: int, splits: data.Splits, steps: int, half
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = environment.parser(__doc__, "training.json")
     add = parser.add_argument
-    add("--data-dir", required=True, help="the folder of MNIST")
     add("--model", nargs="+", default=list(flaxnets.MODELS), choices=flaxnets.MODELS)
     add("--batch-size", nargs="+", type=int, default=[64, 128, 512, 4096])
     add("--images", type=int, default=5120, help="of a turn, at least a batch (default: 5120)")
     add("--pairs", type=int, default=9, help="of turns (default: 9)")
     add("--compile", action="store_true", help="also torch.compile, which takes a minute each")
-    add("--precision", default="default", choices=["default", "highest", "bfloat16"],
-        help="on a GPU default is TF32 on both sides (default: default)")  # fmt: skip
-    add("--output", default=environment.RESULTS / "training.json")
+    add(
+        "--precision",
+        default="default",
+        choices=["default", "highest", "bfloat16"],
+        help="on a GPU default is TF32 on both sides (default: default)",
+    )
     return parser.parse_args(arguments)
 
 

@@ -26,8 +26,12 @@ def compare(rates: dict[str, list[float]]) -> dict:
     ours, *others = rates
     best = max(others, key=lambda name: statistics.median(rates[name]))
     ratios = [a / b for a, b in zip(rates[ours], rates[best], strict=True)]
-    return {"best_torch": best, "ratio": statistics.median(ratios), "ratios": ratios,
-            "rates": rates}  # fmt: skip
+    return {
+        "best_torch": best,
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+        "rates": rates,
+    }
 
 
 def variants(model: str, compiled: bool) -> list[str]:
@@ -43,5 +47,7 @@ def line(row: dict) -> str:
     """A row of the table: images per second, and the ratio with its spread."""
     ours, theirs = (statistics.median(row["rates"][k]) for k in ("flaxnets", row["best_torch"]))
     spread = f"{min(row['ratios']):.2f}..{max(row['ratios']):.2f}"
-    return (f"{row['model']:12} {row['batch_size']:5} {ours:10,.0f} {theirs:10,.0f} "
-            f"{row['ratio']:6.2f}   {spread} ({row['best_torch']})")  # fmt: skip
+    return (
+        f"{row['model']:12} {row['batch_size']:5} {ours:10,.0f} {theirs:10,.0f} "
+        f"{row['ratio']:6.2f}   {spread} ({row['best_torch']})"
+    )

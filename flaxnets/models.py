@@ -222,6 +222,8 @@ def _as_maps(x: jax.Array, flat: bool = False) -> jax.Array:
         expected = ", ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes)
         raise ValueError(f"images must be shaped {expected}; got {x.shape}")
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(f"images must be floating-point numbers in [0, 1]; got {x.dtype}: "
-                        "divide 8-bit images by 255")  # fmt: skip
+        raise TypeError(
+            f"images must be floating-point numbers in [0, 1]; got {x.dtype}: "
+            "divide 8-bit images by 255"
+        )
     return x.reshape(x.shape[0], HEIGHT, WIDTH, 1)

@@ -69,8 +69,11 @@ def confusion_matrix(labels: Any, predicted: Any, classes: Sequence[str]) -> "Fi
             color = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=color, fontsize=8)
     accuracy = 100 * np.trace(counts) / counts.sum()
-    axes.set(title=f"Confusion matrix, {counts.sum():,} test images, {accuracy:.2f} % right",
-             xlabel="predicted class", ylabel="true class")  # fmt: skip
+    axes.set(
+        title=f"Confusion matrix, {counts.sum():,} test images, {accuracy:.2f} % right",
+        xlabel="predicted class",
+        ylabel="true class",
+    )
     slant: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(k), classes, **(slant if max(map(len, classes)) > 2 else {}))
     axes.set_yticks(range(k), classes)

@@ -70,8 +70,9 @@ def test_statistics_are_of_the_batches_alone_the_last_one_at_its_own_size(monkey
     # six steps in float32, compiled in a loop and one by one
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
-        epoch.state.variables, expected,
-    )  # fmt: skip
+        epoch.state.variables,
+        expected,
+    )
     loss = squared(Normed().apply(epoch.state.variables, X), Y).mean()  # running statistics
     assert epoch.metrics.test_loss == pytest.approx(float(loss), rel=1e-5)
 
@@ -134,9 +135,13 @@ def test_variables_without_the_statistics_that_a_model_needs_are_refused_by_name
 
 @pytest.mark.parametrize(
     "optimizer",
-    [optax.sgd(0.01), optax.sgd(optax.cosine_decay_schedule(0.01, 6), momentum=0.9),
-     optax.adamw(0.01), optax.chain(optax.clip_by_global_norm(1.0), optax.rmsprop(0.01))],
-)  # fmt: skip
+    [
+        optax.sgd(0.01),
+        optax.sgd(optax.cosine_decay_schedule(0.01, 6), momentum=0.9),
+        optax.adamw(0.01),
+        optax.chain(optax.clip_by_global_norm(1.0), optax.rmsprop(0.01)),
+    ],
+)
 def test_any_optimizer_of_optax_trains_as_by_hand(optimizer, monkeypatch):
     monkeypatch.setattr(training.task.Task, "order", lambda *_: np.arange(22, dtype=np.int32))
     variables = Normed().init(jax.random.key(0), X)
@@ -145,8 +150,9 @@ def test_any_optimizer_of_optax_trains_as_by_hand(optimizer, monkeypatch):
     expected = by_hand(Normed(), variables, optimizer, parts)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
-        epoch.state.variables, expected,
-    )  # fmt: skip
+        epoch.state.variables,
+        expected,
+    )
     assert jax.tree.structure(epoch.state.opt_state) == jax.tree.structure(
         optimizer.init(variables["params"])
     )
@@ -161,8 +167,11 @@ def test_optimizers_that_ask_for_the_loss_have_it():
 
 def test_an_optimizer_beside_a_rate_or_schedule_of_the_config_is_refused_by_name():
     with pytest.raises(ValueError, match=r"leave out Config's learning_rate and schedule$"):
-        fit(nn.Dense(1), optimizer=optax.sgd(0.1),
-            config={"learning_rate": 0.1, "schedule": "one-cycle"})  # fmt: skip
+        fit(
+            nn.Dense(1),
+            optimizer=optax.sgd(0.1),
+            config={"learning_rate": 0.1, "schedule": "one-cycle"},
+        )
     with pytest.raises(TypeError, match="optimizer must be one of optax's, got float"):
         fit(nn.Dense(1), optimizer=0.1)
 
@@ -260,8 +269,12 @@ def test_train_reaches_what_needs_it_through_every_container():
             self.ways = {"a": nn.Dropout(1.0), "frozen": layers.Dropout(1.0)}
 
         def __call__(self, x, train=False):
-            return [self.blocks[0](x), self.blocks[1](x), self.ways["a"](x),
-                    self.ways["frozen"](x, train=False)]  # fmt: skip
+            return [
+                self.blocks[0](x),
+                self.blocks[1](x),
+                self.ways["a"](x),
+                self.ways["frozen"](x, train=False),
+            ]
 
     x = jnp.ones((2, 3))
     outs = Net().apply({}, x, train=True, rngs={"dropout": jax.random.key(0)})

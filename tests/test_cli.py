@@ -36,9 +36,14 @@ def test_a_run_writes_its_folder_and_ends_with_the_test_accuracy(whole):
     metrics = rows(cwd / "run/metrics.jsonl")
     assert [row["epoch"] for row in metrics] == [1, 2]
     assert set(metrics[0]) == {
-        "epoch", "step", "train_loss", "test_loss", "test_accuracy", "seconds",
+        "epoch",
+        "step",
+        "train_loss",
+        "test_loss",
+        "test_accuracy",
+        "seconds",
         "images_per_second",
-    }  # fmt: skip
+    }
     assert lines[-1] == f"test accuracy: {100 * metrics[-1]['test_accuracy']:.2f} %"
     config = json.loads((cwd / "run/config.json").read_text())
     assert (config["model"], config["dataset"], config["epochs"]) == ("mlp", "digits", 2)
@@ -199,8 +204,11 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_earlier_files_whole(tmp_path
     assert re.fullmatch(r"flaxnets train: error: .*File too large.*\n", err)
     assert (tmp_path / "net.npz").read_text() == "precious"
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        "config.json", "steps.jsonl", "lock", "checkpoints",
-    }  # fmt: skip
+        "config.json",
+        "steps.jsonl",
+        "lock",
+        "checkpoints",
+    }
 
 
 def test_help_shows_every_flag_and_fits_80_columns(capsys, monkeypatch):
@@ -208,7 +216,22 @@ def test_help_shows_every_flag_and_fits_80_columns(capsys, monkeypatch):
     code, out, _ = call(capsys, "train", "--help")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
-    for flag in ("--model", "--dataset", "--data-dir", "--epochs", "--batch-size", "--lr",
-                 "--test-batch-size", "--seed", "--log-interval", "--device", "--workdir",
-                 "--save-model", "--plot", "--dry-run", "--resume", "--distributed"):  # fmt: skip
+    for flag in (
+        "--model",
+        "--dataset",
+        "--data-dir",
+        "--epochs",
+        "--batch-size",
+        "--lr",
+        "--test-batch-size",
+        "--seed",
+        "--log-interval",
+        "--device",
+        "--workdir",
+        "--save-model",
+        "--plot",
+        "--dry-run",
+        "--resume",
+        "--distributed",
+    ):
         assert flag in out

@@ -29,9 +29,13 @@ def test_parameters_are_those_of_the_network(found):
 def test_layers_are_those_of_torch_with_the_shapes_of_their_outputs():
     layers = {layer.name: layer.output for layer in of_network("cnn").layers}
     assert layers == {
-        "conv1": (N, 26, 26, 32), "conv2": (N, 24, 24, 64), "dropout1": (N, 12, 12, 64),
-        "fc1": (N, 128), "dropout2": (N, 128), "fc2": (N, 10),
-    }  # fmt: skip
+        "conv1": (N, 26, 26, 32),
+        "conv2": (N, 24, 24, 64),
+        "dropout1": (N, 12, 12, 64),
+        "fc1": (N, 128),
+        "dropout2": (N, 128),
+        "fc2": (N, 10),
+    }
 
 
 def test_a_forward_pass_has_two_operations_a_weight_and_place_and_one_a_bias():

@@ -55,9 +55,14 @@ def test_digits_are_the_bundled_ones_between_the_pixels_and_zero_around():
 @pytest.mark.parametrize("gz", [False, True])
 @pytest.mark.parametrize(
     ("name", "below"),
-    [("mnist", "."), ("mnist", "mnist"), ("mnist", "MNIST/raw"),
-     ("fashion_mnist", "fashion_mnist"), ("fashion_mnist", "FashionMNIST/raw")],
-)  # fmt: skip
+    [
+        ("mnist", "."),
+        ("mnist", "mnist"),
+        ("mnist", "MNIST/raw"),
+        ("fashion_mnist", "fashion_mnist"),
+        ("fashion_mnist", "FashionMNIST/raw"),
+    ],
+)
 def test_idx_files_are_read_plain_and_zipped_in_each_place(tmp_path, gz, name, below):
     write(tmp_path / below, gz)
     splits = data.load(name, tmp_path)
@@ -120,9 +125,14 @@ def test_each_damage_has_its_own_error(tmp_path, case):
 
 @pytest.mark.parametrize(
     "change",
-    [lambda c: c[:-20], lambda c: c[:30], lambda c: c[:-6] + bytes([c[-6] ^ 1]) + c[-5:],
-     lambda c: b"not gzip at all", lambda c: b""],
-)  # fmt: skip
+    [
+        lambda c: c[:-20],
+        lambda c: c[:30],
+        lambda c: c[:-6] + bytes([c[-6] ^ 1]) + c[-5:],
+        lambda c: b"not gzip at all",
+        lambda c: b"",
+    ],
+)
 def test_a_damaged_gzip_file_is_refused(tmp_path, change):
     replace(change)(write(tmp_path, gz=True))
     refused(tmp_path, r"images-idx3-ubyte.gz: (truncated or not a gzip file|not an IDX file)")

@@ -25,8 +25,11 @@ def public():
         for name, value in vars(module).items():
             if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_"):
                 found[f"{module.__name__}.{name}"] = value
-    return {n.removeprefix("flaxnets."): v for n, v in found.items()
-            if inspect.isclass(v) or inspect.isfunction(v)}  # fmt: skip
+    return {
+        n.removeprefix("flaxnets."): v
+        for n, v in found.items()
+        if inspect.isclass(v) or inspect.isfunction(v)
+    }
 
 
 PUBLIC = public()
@@ -34,26 +37,60 @@ SHAPE = re.compile(r"\((N|\.\.\.|out|in|h|\d+),[^()]*\)|shaped? (as|of)|scalar")
 DTYPE = re.compile(r"\b(u?int\d+|bfloat16|float\d+|floating|dtypes?)\b")
 # Nothing of their own is raised by what only holds values, nor by these.
 NO_ERRORS = {
-    "layers.Flatten", "layers.ReLU", "layers.Module", "layers.Tensor", "training.steps_per_epoch",
-    "data.Split", "data.Splits", "training.Chunk", "training.Epoch", "training.Metrics",
-    "training.Snapshot", "training.TrainState", "runs.Interrupted", "parity.records.Record",
+    "layers.Flatten",
+    "layers.ReLU",
+    "layers.Module",
+    "layers.Tensor",
+    "training.steps_per_epoch",
+    "data.Split",
+    "data.Splits",
+    "training.Chunk",
+    "training.Epoch",
+    "training.Metrics",
+    "training.Snapshot",
+    "training.TrainState",
+    "runs.Interrupted",
+    "parity.records.Record",
     "parity.report.Report",
-}  # fmt: skip
+}
 # Here no arrays go in or out, or only within what has its own name and docstring.
 NO_ARRAYS = {
-    "runs.Interrupted", "runs.Plan", "runs.Run", "runs.checkpoints.Checkpoints", "runs.resume",
-    "runs.start", "interop.check_path", "interop.metadata", "interop.parameters", "layers.Module",
-    "parity.records.Record", "parity.report.Report", "parity.run", "training.Chunk",
-    "training.Config", "training.Epoch", "training.Metrics", "training.steps_per_epoch",
-}  # fmt: skip
+    "runs.Interrupted",
+    "runs.Plan",
+    "runs.Run",
+    "runs.checkpoints.Checkpoints",
+    "runs.resume",
+    "runs.start",
+    "interop.check_path",
+    "interop.metadata",
+    "interop.parameters",
+    "layers.Module",
+    "parity.records.Record",
+    "parity.report.Report",
+    "parity.run",
+    "training.Chunk",
+    "training.Config",
+    "training.Epoch",
+    "training.Metrics",
+    "training.steps_per_epoch",
+}
 TWINS = [n for n in PUBLIC if n.startswith(("layers.", "models.", "parity.reference."))] + [
-    "interop.adam_from_torch", "interop.optimizer_from_torch",
-    "interop.optimizer_to_torch", "interop.parameters", "interop.adam_to_torch",
-    "interop.from_torch", "interop.leaves", "interop.load", "interop.load_optimizer",
+    "interop.adam_from_torch",
+    "interop.optimizer_from_torch",
+    "interop.optimizer_to_torch",
+    "interop.parameters",
+    "interop.adam_to_torch",
+    "interop.from_torch",
+    "interop.leaves",
+    "interop.load",
+    "interop.load_optimizer",
     "interop.named_parameters",
-    "interop.save", "interop.to_torch", "named_parameters", "training.Config",
+    "interop.save",
+    "interop.to_torch",
+    "named_parameters",
+    "training.Config",
     "training.train_step",
-]  # fmt: skip
+]
 TUTORIALS = r"https://docs\.pytorch\.org/tutorials|Building a neural network using PyTorch"
 
 
@@ -119,8 +156,12 @@ def test_the_exceptions_are_of_names_that_there_are():
 
 # As a code host shows them; what becomes of them on the site is checked by sphinx-build -W, in
 # .ci/run.
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"),
-         *ROOT.glob("notebooks/*.ipynb")]  # fmt: skip
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("benchmarks/*.md"),
+    *ROOT.glob("notebooks/*.ipynb"),
+]
 
 
 def text_of(page):

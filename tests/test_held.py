@@ -146,8 +146,12 @@ def test_a_layer_states_its_torch_side_and_nobody_else_needs_to_know_it():
             return x * self.param("scale", nn.initializers.ones, (self.features,))
 
     model = layers.Sequential([layers.Linear(3, 2), Scale(2)])
-    state = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2), "1.weight": np.ones(2),
-             "1.calls": np.array(7)}  # fmt: skip
+    state = {
+        "0.weight": np.ones((2, 3)),
+        "0.bias": np.zeros(2),
+        "1.weight": np.ones(2),
+        "1.calls": np.array(7),
+    }
     variables = interop.from_torch(model, state)
     assert variables["params"]["1"]["scale"].shape == (2,)
     assert variables["batch_stats"]["1"]["calls"] == 7
@@ -199,8 +203,14 @@ def test_a_flatten_that_nobody_declares_is_torchs_and_a_declared_one_is_free():
     x = np.random.default_rng(0).normal(size=(2, 1, 6, 7))
     kernels = []
     for declared in ({}, {"flattened_from": (4, 5, 2)}):
-        model = layers.Sequential([layers.Conv2d(1, 2, 3), layers.ReLU(), layers.Flatten(),
-                                   layers.Linear(40, 3, **declared)])  # fmt: skip
+        model = layers.Sequential(
+            [
+                layers.Conv2d(1, 2, 3),
+                layers.ReLU(),
+                layers.Flatten(),
+                layers.Linear(40, 3, **declared),
+            ]
+        )
         with jax.enable_x64(True):
             variables = interop.from_torch(model, net.state_dict())
             out = model.apply(variables, jnp.asarray(x.transpose(0, 2, 3, 1)))

@@ -78,8 +78,11 @@ def test_nothing_imports_in_a_circle():
 
 
 def test_nobody_imports_the_command_line():
-    users = {name for name, path in MODULES.items()
-             if any(other.startswith("cli") for other in imported(path))}  # fmt: skip
+    users = {
+        name
+        for name, path in MODULES.items()
+        if any(other.startswith("cli") for other in imported(path))
+    }
     assert {name.split(".")[0] for name in users} <= {"cli", "__main__"}
 
 

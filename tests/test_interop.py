@@ -38,9 +38,12 @@ def test_torch_to_flax_to_torch_is_bit_for_bit_in_names_order_and_values(name, d
 
 @pytest.mark.parametrize(
     "model",
-    [*(net() for net in flaxnets.MODELS.values()),
-     flaxnets.CNN(num_classes=3, channels=(4, 8), hidden=16), flaxnets.MLP(hidden=(8,))],
-)  # fmt: skip
+    [
+        *(net() for net in flaxnets.MODELS.values()),
+        flaxnets.CNN(num_classes=3, channels=(4, 8), hidden=16),
+        flaxnets.MLP(hidden=(8,)),
+    ],
+)
 def test_flax_to_torch_to_flax_is_bit_for_bit(model):
     variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 28, 28)))
     back = interop.from_torch(model, interop.to_torch(model, variables))
@@ -94,8 +97,12 @@ def test_every_key_that_does_not_fit_is_named_in_one_error():
     state_dict["fc9.bias"] = state_dict["fc2.bias"] = np.zeros(7)
     with pytest.raises(ValueError, match="does not fit SoftmaxMLP") as info:
         interop.from_torch(model, state_dict)
-    for offence in ("missing fc1.bias", "missing fc3.weight", "unexpected fc9.bias",
-                    "fc2.bias is shaped (7,), expected (256,)"):  # fmt: skip
+    for offence in (
+        "missing fc1.bias",
+        "missing fc3.weight",
+        "unexpected fc9.bias",
+        "fc2.bias is shaped (7,), expected (256,)",
+    ):
         assert offence in str(info.value)
     with pytest.raises(ValueError, match=r"missing params/fc1/kernel.*; missing"):
         interop.to_torch(model, {"params": {}})

@@ -169,8 +169,9 @@ def test_tabulate_and_capture_intermediates_show_every_named_layer(name):
     table = nn.tabulate(model, KEY, console_kwargs={"width": 200})(x)
     variables = model.init(KEY, x)
     _, state = model.apply(variables, x, capture_intermediates=True, mutable=["intermediates"])
-    captured = {path[0].key for path, _ in jax.tree_util.tree_leaves_with_path(
-        state["intermediates"])}  # fmt: skip
+    captured = {
+        path[0].key for path, _ in jax.tree_util.tree_leaves_with_path(state["intermediates"])
+    }
     for layer in model.named_children():
         assert layer in table
         assert layer in captured

@@ -27,8 +27,10 @@ def test_there_are_four():
 def test_every_cell_was_executed_once_in_order_without_an_error_or_a_warning(path):
     assert [cell["execution_count"] for cell in code(path)] == list(range(1, len(code(path)) + 1))
     assert {output["output_type"] for output in outputs(path)} <= {
-        "stream", "display_data", "execute_result",
-    }  # fmt: skip
+        "stream",
+        "display_data",
+        "execute_result",
+    }
     assert not [output["text"] for output in outputs(path) if output.get("name") == "stderr"]
 
 

@@ -102,8 +102,11 @@ def test_masks_are_those_that_torch_applied_in_the_order_of_its_calls():
     x = torch.tensor(examples(8)[0], dtype=torch.float32)
     _, drawn = record_masks(net, lambda: net(x))
     assert [(d.name, d.p) for d in drawn] == [
-        ("drops.0", 0.3), ("", 0.2), ("drops.1", 0.4), ("drops.1", 0.4),
-    ]  # fmt: skip
+        ("drops.0", 0.3),
+        ("", 0.2),
+        ("drops.1", 0.4),
+        ("drops.1", 0.4),
+    ]
     of_modules = [drawn[0], *drawn[2:]]
     for (name, before, after), found in zip(applied, of_modules, strict=True):
         mask = torch.tensor(found.keep)

@@ -234,12 +234,14 @@ def test_a_level_that_fails_is_named_and_the_exit_status_is_1(capsys, monkeypatc
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--level", "0"], "there is no level 0: they are 1 to 11"),
-     (["--level", "x"], "invalid int value: 'x'"),
-     (["--model", "resnet"], "invalid choice: 'resnet'"),
-     (["--data-dir", "nowhere"], "nowhere: no such folder"),
-     (["--level", "3", "--output", "nowhere"], "--output writes a page of all levels")],
-)  # fmt: skip
+    [
+        (["--level", "0"], "there is no level 0: they are 1 to 11"),
+        (["--level", "x"], "invalid int value: 'x'"),
+        (["--model", "resnet"], "invalid choice: 'resnet'"),
+        (["--data-dir", "nowhere"], "nowhere: no such folder"),
+        (["--level", "3", "--output", "nowhere"], "--output writes a page of all levels"),
+    ],
+)
 def test_bad_input_to_the_command_is_refused(arguments, message, capsys):
     status, out, err = call(capsys, "parity", *arguments)
     assert (status, out) == (2, "")
@@ -263,6 +265,9 @@ def test_training_taken_up_from_torchs_state_stays_with_torch(monkeypatch):
     free = dataclasses.replace(pair("softmax_mlp"), free=5)
     records = list(trajectory.trajectory(free, data.load("digits")))
     assert [(r.lane, np.isfinite(r.bound)) for r in records] == [
-        ("float64", True), ("float64", False), ("float64", False), ("float32", False),
-    ]  # fmt: skip
+        ("float64", True),
+        ("float64", False),
+        ("float64", False),
+        ("float32", False),
+    ]
     assert [len(group) for group in report.grouped(records)] == [1, 1, 1, 1]

@@ -35,8 +35,9 @@ def test_what_is_stated_of_levels_1_to_8_is_what_the_code_does(name):
     compared = ("level", "lane", "compared", "verdict")
     records = [record for level in range(1, 9) for record in level_records(name, level)]
     groups = report.grouped(records)
-    stated = [row for row in table("model")
-              if row["model"] == name and int(row["level"].split()[0]) <= 8]  # fmt: skip
+    stated = [
+        row for row in table("model") if row["model"] == name and int(row["level"].split()[0]) <= 8
+    ]
     for row, group in zip(stated, groups, strict=True):
         now = dict(zip(report.TITLES, report.cells(group), strict=True))
         assert {key: row[key] for key in compared} == {key: now[key] for key in compared}
@@ -51,9 +52,11 @@ def test_what_is_stated_of_levels_1_to_8_is_what_the_code_does(name):
     ("level", "bound"), [(3, 1e-12), (5, 1e-12), (7, 1e-11), (8, 1e-11), (9, 1e-9)]
 )
 def test_float64_is_stated_under_the_bound_of_the_design(level, bound):
-    rows = [row for row in table("model")
-            if row["level"].startswith(f"{level} ") and row["lane"] == "float64"
-            and row["bound"] != "-"]  # fmt: skip
+    rows = [
+        row
+        for row in table("model")
+        if row["level"].startswith(f"{level} ") and row["lane"] == "float64" and row["bound"] != "-"
+    ]
     assert [row["model"] for row in rows] == NAMES
     assert all(float(row["bound"]) == bound >= float(row["worst"]) for row in rows)
 
@@ -61,8 +64,9 @@ def test_float64_is_stated_under_the_bound_of_the_design(level, bound):
 def test_the_page_is_of_the_real_data_at_the_seeds_of_the_code():
     for name, (_, _, (dataset, epochs, seeds)) in TUTORIALS.items():
         assert f"- {name}: {dataset}; level 10: {seeds} seeds a side, {epochs} epochs" in PAGE
-        (outcome,) = (row for row in table("model")
-                      if row["model"] == name and row["level"] == "10 outcome")  # fmt: skip
+        (outcome,) = (
+            row for row in table("model") if row["model"] == name and row["level"] == "10 outcome"
+        )
         assert outcome["where"].startswith(f"accuracy of {seeds} seeds, {epochs} epochs: ")
         assert outcome["where"].count("+-") == 2
 
@@ -81,16 +85,24 @@ def test_the_page_has_the_words_of_the_code():
 
 @pytest.mark.parametrize(
     ("title", "levels"),
-    [("outputs in evaluation", (3, 5)), ("gradients of", (7,)), ("Adam, from", (8,)),
-     ("loss at each step", (9,))],
-)  # fmt: skip
+    [
+        ("outputs in evaluation", (3, 5)),
+        ("gradients of", (7,)),
+        ("Adam, from", (8,)),
+        ("loss at each step", (9,)),
+    ],
+)
 def test_the_readme_repeats_the_largest_figures_of_the_page(title, levels):
     line = next(line for line in README.splitlines() if line.startswith(f"| {title}"))
     stated = [cell.strip() for cell in line.split("|")[2:-1]]
     for lane, (error, bound) in (("float64", stated[:2]), ("float32", stated[2:])):
-        rows = [row for row in table("model")
-                if int(row["level"].split()[0]) in levels and row["lane"] == lane
-                and (row["bound"] == "-") == (bound == "-")]  # fmt: skip
+        rows = [
+            row
+            for row in table("model")
+            if int(row["level"].split()[0]) in levels
+            and row["lane"] == lane
+            and (row["bound"] == "-") == (bound == "-")
+        ]
         largest = max(rows, key=lambda row: float(row["worst"]))
         assert float(error) == float(largest["worst"])
         assert bound == largest["bound"] == "-" or float(bound) == float(largest["bound"])

@@ -152,9 +152,11 @@ BAD = [
     (("nan.npz", PHOTOS[0]), "outputs are not finite"),
     (("run", PHOTOS[0], "--show", "seen.pdf"), "--show seen.pdf: the suffix must be .png"),
     (("run", PHOTOS[0], "--show", "nowhere/seen.png"), "there is no folder nowhere"),
-    (("run", PHOTOS[0], "--shwo", "seen.png"),
-     "unrecognized arguments: --shwo seen.png (see flaxnets predict --help)"),
-]  # fmt: skip
+    (
+        ("run", PHOTOS[0], "--shwo", "seen.png"),
+        "unrecognized arguments: --shwo seen.png (see flaxnets predict --help)",
+    ),
+]
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD)

@@ -39,9 +39,15 @@ def test_a_photo_becomes_light_on_black_within_20_by_20_centred_by_mass(path):
 @pytest.mark.parametrize("dataset", data.CLASSES)
 @pytest.mark.parametrize(
     "change",
-    [{"top": 500}, {"left": 320}, {"ink": 220.0, "ground": 30.0}, {"ink": 120.0}, {"width": 800},
-     {"height": 1600, "width": 1200, "top": 400, "left": 200, "size": 500}],
-)  # fmt: skip
+    [
+        {"top": 500},
+        {"left": 320},
+        {"ink": 220.0, "ground": 30.0},
+        {"ink": 120.0},
+        {"width": 800},
+        {"height": 1600, "width": 1200, "top": 400, "left": 200, "size": 500},
+    ],
+)
 def test_place_size_and_polarity_of_the_drawing_change_little(dataset, change):
     image, other = (prepare(two(**kw), dataset).image.astype(int) for kw in ({}, change))
     # Resampled at another phase: edges move by a fraction of a pixel, and nothing else changes.

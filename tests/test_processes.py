@@ -58,8 +58,18 @@ class Group:
         address = f"localhost:{free_port()}"
         for number in range(count):
             self.start(
-                "-m", "flaxnets", "train", "--distributed", "--coordinator", address,
-                "--num-processes", count, "--process-id", number, *arguments)  # fmt: skip
+                "-m",
+                "flaxnets",
+                "train",
+                "--distributed",
+                "--coordinator",
+                address,
+                "--num-processes",
+                count,
+                "--process-id",
+                number,
+                *arguments,
+            )
         return self.processes[-count:]
 
     def start(self, *command):
@@ -151,9 +161,22 @@ def test_processes_with_other_settings_are_refused(group, tmp_path):
     address = f"localhost:{free_port()}"
     for number in range(2):
         group.start(
-            "-m", "flaxnets", "train", "--distributed", "--coordinator", address,
-            "--num-processes", 2, "--process-id", number, *FLAGS, "--seed", number,
-            "--workdir", tmp_path / "run")  # fmt: skip
+            "-m",
+            "flaxnets",
+            "train",
+            "--distributed",
+            "--coordinator",
+            address,
+            "--num-processes",
+            2,
+            "--process-id",
+            number,
+            *FLAGS,
+            "--seed",
+            number,
+            "--workdir",
+            tmp_path / "run",
+        )
     first, second = (ends(process) for process in group.processes)
     assert second[0] == 2
     assert "process 0 has seed 0, not 1: give all processes the same" in second[2]
@@ -202,11 +225,23 @@ BAD = [
     (("--distributed", "--device", "cpu"), "--device is for one process"),
     (("--coordinator", "localhost:1"), "belong together, with --distributed"),
     (("--distributed", "--process-id", "0"), "belong together, with --distributed"),
-    (("--distributed", "--coordinator", "localhost", "--num-processes", "2", "--process-id", "0"),
-     "'localhost' is not HOST:PORT"),
-    (("--distributed", "--coordinator", "a:1", "--num-processes", "2", "--process-id", "2"),
-     "process 2 is not one of 2: from 0 to 1"),
-]  # fmt: skip
+    (
+        (
+            "--distributed",
+            "--coordinator",
+            "localhost",
+            "--num-processes",
+            "2",
+            "--process-id",
+            "0",
+        ),
+        "'localhost' is not HOST:PORT",
+    ),
+    (
+        ("--distributed", "--coordinator", "a:1", "--num-processes", "2", "--process-id", "2"),
+        "process 2 is not one of 2: from 0 to 1",
+    ),
+]
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD)

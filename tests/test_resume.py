@@ -166,8 +166,17 @@ def test_without_its_config_a_run_is_still_not_mistaken_for_another(tmp_path, ca
     assert steps_saved(tmp_path / "run") == steps_saved(whole)
 
 
-CONFIGS = ["", "{", "[]", "[" * 10_000, '{"epochs": "many"}', '{"dataset": []}', "\x00",
-           '{"learning_rate": 1' + "0" * 400 + "}", '{"model": null, "seed": {}}']  # fmt: skip
+CONFIGS = [
+    "",
+    "{",
+    "[]",
+    "[" * 10_000,
+    '{"epochs": "many"}',
+    '{"dataset": []}',
+    "\x00",
+    '{"learning_rate": 1' + "0" * 400 + "}",
+    '{"model": null, "seed": {}}',
+]
 
 
 @pytest.mark.parametrize("text", CONFIGS)

@@ -10,8 +10,14 @@ from helpers import ROOT
 PAGE, README = (ROOT / "docs/speed.md").read_text(), (ROOT / "README.md").read_text()
 NAMES = {"CNN": "cnn", "MLP": "mlp", "SoftmaxMLP": "softmax_mlp"}
 DATASETS = {"digits": "digits", "MNIST": "mnist", "Fashion-MNIST": "fashion_mnist"}
-COLUMNS = [("training", 64), ("training", 128), ("training", 512), ("training", 4096),
-           ("inference", 1), ("inference", 1000)]  # fmt: skip
+COLUMNS = [
+    ("training", 64),
+    ("training", 128),
+    ("training", 512),
+    ("training", 4096),
+    ("inference", 1),
+    ("inference", 1000),
+]
 
 
 def rows(name):
@@ -60,8 +66,11 @@ def test_ratios_are_those_that_were_measured(model):
 
 def test_the_readme_repeats_the_page():
     on_page = {model: next(row for row in cells(PAGE, model) if "(" in row[0]) for model in NAMES}
-    for begins, column in (("training, batch 64", 0), ("inference, batch 1000", 5),
-                           ("inference, batch 1", 4)):  # fmt: skip
+    for begins, column in (
+        ("training, batch 64", 0),
+        ("inference, batch 1000", 5),
+        ("inference, batch 1", 4),
+    ):
         ((*stated, _),) = cells(README, f"speed of {begins}")
         assert stated == [on_page[model][column].split()[0] for model in NAMES]
     tutorials = [("MNIST", "3"), ("Fashion-MNIST", "10"), ("MNIST", "10")]

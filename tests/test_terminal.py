@@ -28,8 +28,14 @@ def on_a_terminal(*arguments, cwd, **environment):
     """What a terminal gets of a command."""
     inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     ours, theirs = pty.openpty()
-    subprocess.run([sys.executable, "-m", "flaxnets", *arguments], cwd=cwd, stdin=theirs,
-                   stdout=theirs, stderr=theirs, env={**inherited, **environment})  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "flaxnets", *arguments],
+        cwd=cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**inherited, **environment},
+    )
     os.close(theirs)
     with os.fdopen(ours, "rb") as terminal:
         return terminal.read1(100_000).decode()

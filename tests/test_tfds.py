@@ -179,9 +179,11 @@ def test_tampered_files_are_refused_and_nothing_is_kept(damage, official, tmp_pa
 
 @pytest.mark.parametrize(
     "statement",
-    ["tfds.data_source('mnist', split='test', data_dir=sys.argv[1])",
-     "tfds.builder_from_directory(sys.argv[1] + '/mnist/3.0.1').as_data_source('test')"],
-)  # fmt: skip
+    [
+        "tfds.data_source('mnist', split='test', data_dir=sys.argv[1])",
+        "tfds.builder_from_directory(sys.argv[1] + '/mnist/3.0.1').as_data_source('test')",
+    ],
+)
 def test_other_readers_open_what_was_prepared(statement, prepared, official):
     """TFDS itself, in a process without flaxnets; its order is its own."""
     code = (

@@ -89,8 +89,12 @@ def test_files_that_are_not_tensors_alone_are_refused_and_run_nothing(tmp_path, 
     monkeypatch.chdir(tmp_path)
     torch.save({"weight": torch.ones(1000)}, "whole.pt")
     whole = (tmp_path / "whole.pt").read_bytes()
-    contents = {"empty.pt": b"", "cut.pt": whole[:-300], "short.pt": whole[:40],
-                "foreign.pt": b"not weights" * 9}  # fmt: skip
+    contents = {
+        "empty.pt": b"",
+        "cut.pt": whole[:-300],
+        "short.pt": whole[:40],
+        "foreign.pt": b"not weights" * 9,
+    }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     for name, value in {

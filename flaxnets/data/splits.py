@@ -6,8 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIGITS = tuple("0123456789")
-FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-           "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")  # fmt: skip
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 CLASSES = {"digits": DIGITS, "mnist": DIGITS, "fashion_mnist": FASHION}
 """The datasets, and the names of their classes in the order of the labels."""
 

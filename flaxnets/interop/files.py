@@ -181,8 +181,10 @@ def _check_sizes(stream: IO[bytes]) -> None:
     if not zipfile.is_zipfile(stream):
         stream.seek(0)
         return
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0,
-                   (2, 0): np.lib.format.read_array_header_2_0}  # fmt: skip
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     with zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
             with archive.open(member) as file:
@@ -215,8 +217,19 @@ def _metadata_npz(path: Path) -> dict[str, str]:
 
 
 # what NumPy and zipfile raise of a damaged file
-NPZ_ERRORS = (ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, RecursionError,
-              NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+NPZ_ERRORS = (
+    ValueError,
+    EOFError,
+    OSError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RecursionError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Format(NamedTuple):

@@ -105,8 +105,10 @@ def _made(module: nn.Module) -> Iterator[Tensor]:
 def _refusal(module: nn.Module, name: str) -> str:
     where, kind = f"{name}: " if name else "", type(module)
     if kind.__module__.startswith("flax."):
-        return (f"{where}{kind.__name__} cannot be converted: a layer of Flax does not say what "
-                "torch calls what it holds; take that of flaxnets.layers")  # fmt: skip
+        return (
+            f"{where}{kind.__name__} cannot be converted: a layer of Flax does not say what "
+            "torch calls what it holds; take that of flaxnets.layers"
+        )
     return (
         f"{where}{kind.__name__} cannot be converted: it is @nn.compact, and linen shows what such "
         "a module holds only in a call; make its layers, of flaxnets.layers, in setup"

@@ -51,8 +51,10 @@ def optimizer_from_torch(
     kinds = [kind_of(group) for group in groups]
     names = [name for name in first if name != "params"]
     if differ := [n for n in names if any(group.get(n) != first[n] for group in others)]:
-        raise ValueError(f"the groups of parameters differ in {', '.join(differ)}: "
-                         "only those with the same settings can be carried over")  # fmt: skip
+        raise ValueError(
+            f"the groups of parameters differ in {', '.join(differ)}: "
+            "only those with the same settings can be carried over"
+        )
     twin = _twin(kinds[0], first)
     return twin, filled(model, optimizer, twin)
 
@@ -114,8 +116,10 @@ def kind_of(group: Mapping[str, Any]) -> str:
         )
     for setting in ("amsgrad", "maximize", "dampening"):  # the second older versions have not
         if group.get(setting):
-            raise ValueError(f"{'SGD' if name else 'an Adam'} with {setting}={group[setting]} "
-                             "cannot be carried over: optax has none")  # fmt: skip
+            raise ValueError(
+                f"{'SGD' if name else 'an Adam'} with {setting}={group[setting]} "
+                "cannot be carried over: optax has none"
+            )
     if name or not group["weight_decay"]:
         return name or "Adam"
     if "decoupled_weight_decay" not in group:

@@ -35,8 +35,10 @@ class Softmax(Module):
     def axis(self, x: jax.Array) -> int:
         """``dim``, where it means the same here as in torch."""
         if x.ndim == 4 and self.dim in (1, -3):
-            raise ValueError(f"{self}: of (N, H, W, C) axis {self.dim} is the height, where torch "
-                             "has the channels; they are dim=-1 here")  # fmt: skip
+            raise ValueError(
+                f"{self}: of (N, H, W, C) axis {self.dim} is the height, where torch "
+                "has the channels; they are dim=-1 here"
+            )
         return self.dim
 
     def extra_repr(self) -> str:

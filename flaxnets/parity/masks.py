@@ -55,8 +55,10 @@ class _Recording(TorchFunctionMode):
     def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if call in OTHERS:
-            raise ValueError(f"{self.inside[-1] or 'the network'} calls {call.__name__}: "
-                             "its randomness cannot be replayed")  # fmt: skip
+            raise ValueError(
+                f"{self.inside[-1] or 'the network'} calls {call.__name__}: "
+                "its randomness cannot be replayed"
+            )
         if call not in DROPOUTS:
             return call(*args, **kwargs)
         given = _arguments(call, args, kwargs)

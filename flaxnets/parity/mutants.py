@@ -196,4 +196,4 @@ def mutants() -> list[Mutant]:
         Mutant("last batch weighted like a full one", 9, replace(mlp, step=_full_weight)),
         Mutant("pooling before ReLU", None, fault("pooling before ReLU")),
         Mutant("log_softmax twice", None, replace(cnn, loss=MLP.loss)),
-    ]  # fmt: skip
+    ]

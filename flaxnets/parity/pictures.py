@@ -51,10 +51,20 @@ def errors(report: Report) -> "Figure":
                     names = [r.name for r in found]
                     values = [max(r.error, 1e-17) for r in found]  # 0 has no place on the axis
                     axes.plot(names, values, "o", color=color, label=f"{lane}: error")
-                    axes.plot(names, [r.bound for r in found], "_", color=color, ms=12,
-                              label=f"{lane}: bound")  # fmt: skip
-            axes.set(title=f"{model}: {LEVELS[level].title}", ylabel="max|a - b| / max|b|",
-                     yscale="log", ylim=(3e-18, 1e-1))  # fmt: skip
+                    axes.plot(
+                        names,
+                        [r.bound for r in found],
+                        "_",
+                        color=color,
+                        ms=12,
+                        label=f"{lane}: bound",
+                    )
+            axes.set(
+                title=f"{model}: {LEVELS[level].title}",
+                ylabel="max|a - b| / max|b|",
+                yscale="log",
+                ylim=(3e-18, 1e-1),
+            )
             axes.tick_params("x", rotation=75, labelsize=7)
             axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
@@ -76,8 +86,9 @@ def distributions(name: str, seeds: int = 20) -> "Figure":
             np.concatenate([draw[tensor].ravel() for draw in ours])[:200_000],
             np.concatenate([draw[tensor].numpy().ravel() for draw in theirs])[:200_000],
         )
-        for value, label, style in zip(values, ("flaxnets", "PyTorch"), ("stepfilled", "step"),
-                                       strict=True):  # fmt: skip
+        for value, label, style in zip(
+            values, ("flaxnets", "PyTorch"), ("stepfilled", "step"), strict=True
+        ):
             axes.hist(value, 20, density=True, histtype=style, alpha=0.7, label=label)
         axes.set(title=tensor, xlabel="initial value", ylabel="density")
     figure.axes[0].legend(fontsize=8)

@@ -183,8 +183,10 @@ def _place(values: np.ndarray, row: float, column: float) -> np.ndarray:
     """Put into 28 x 28 with the first corner at a place, or as near as it fits."""
     image = np.zeros((SIDE, SIDE), np.float32)
     height, width = values.shape
-    top, left = (int(np.clip(round(start), 0, SIDE - n))
-                 for start, n in zip((row, column), values.shape, strict=True))  # fmt: skip
+    top, left = (
+        int(np.clip(round(start), 0, SIDE - n))
+        for start, n in zip((row, column), values.shape, strict=True)
+    )
     image[top : top + height, left : left + width] = values
     return image
 

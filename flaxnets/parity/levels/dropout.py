@@ -52,10 +52,19 @@ def _steps(sides: Sides, drops: bool, n: int = 32) -> Record:
     batch = Batch(sides.inputs(inputs)[None], labels[None], np.ones((1, n)))
     start, rates = initial_state(sides.variables), jnp.full(1, 1e-3)
     totals = [
-        run_steps(sides.model, sides.pair.loss, None, batch, jax.random.key(0), rates,
-                  start._replace(step=jnp.asarray(step)), 0, 1)[1]
+        run_steps(
+            sides.model,
+            sides.pair.loss,
+            None,
+            batch,
+            jax.random.key(0),
+            rates,
+            start._replace(step=jnp.asarray(step)),
+            0,
+            1,
+        )[1]
         for step in (0, 1)
-    ]  # fmt: skip
+    ]
     name = "a new mask each step" if drops else "no mask in any step"
     differ = bool(totals[0] != totals[1])
     return Record(sides.pair.name, 6, name, "float32", float(differ != drops), 0.0)
