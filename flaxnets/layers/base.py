@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import flax.linen as nn
 import jax
 
+from flaxnets.layers.flattening import Checked
 from flaxnets.layers.passing import passing_train_on
 
 Found = TypeVar("Found")
@@ -32,7 +33,7 @@ class Tensor(NamedTuple):
     view: tuple[int, ...] | None = None
 
 
-class Module(nn.Module):
+class Module(Checked):
     """A linen module that lists what it holds, and prints, as ``torch.nn.Module`` does.
 
     The base of one's own networks, if ``interop`` is to convert them. Layers stand in ``setup`` or
