@@ -57,17 +57,18 @@ def _inner(equation: Any) -> Jaxpr | None:
     """The program that an equation calls, as ``jit`` does: one with its arguments and results."""
     for value in equation.params.values():
         inner = value.jaxpr if isinstance(value, ClosedJaxpr) else value
-        if isinstance(inner, Jaxpr) and all(
-            [_shape(var) for var in ours] == [_shape(var) for var in theirs]
-            for ours, theirs in [(inner.invars, equation.invars), (inner.outvars, equation.outvars)]
-        ):
+        if isinstance(inner, Jaxpr) and _shapes(inner) == _shapes(equation):
             return inner
     return None
 
 
+def _shapes(called: Any) -> tuple[list[Any], list[Any]]:
+    """Of the arguments and of the results."""
+    return [*map(_shape, called.invars)], [*map(_shape, called.outvars)]
+
+
 def _shape(var: Any) -> tuple[Any, ...]:
     return getattr(var.aval, "shape", ())
-
 
 
 # Control flow.

@@ -122,19 +122,19 @@ ELEMENTWISE = """
     neg nextafter not or polygamma population_count pow pvary real reduce_precision rem rev round
     rsqrt select_n sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign
     sin sinh sort sqrt square stop_gradient sub tan tanh xor zeta
-""".split()
+"""
 REDUCING = """
     argmax argmin reduce reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum
     reduce_xor squeeze unstack
-""".split()
+"""
 RESIZING = """
     dynamic_slice pad reduce_window reduce_window_max reduce_window_min reduce_window_sum slice
     split tile top_k
-""".split()
+"""
 RULES: dict[str, Callable[[Any, Labels, Any], Label]] = {
-    **dict.fromkeys(ELEMENTWISE, _joined),
-    **dict.fromkeys(REDUCING, _reduced),
-    **dict.fromkeys(RESIZING, _resized),
+    **dict.fromkeys(ELEMENTWISE.split(), _joined),
+    **dict.fromkeys(REDUCING.split(), _reduced),
+    **dict.fromkeys(RESIZING.split(), _resized),
     "broadcast_in_dim": _broadcast,
     "concatenate": _concatenate,
     "conv_general_dilated": _convolve,

@@ -1,14 +1,13 @@
 """What is said of a layer that reads maps in another order than torch's twin would."""
 
-from typing import Any
-
-from flaxnets.layers.axes import CHANNEL, FEATURE, LOST, PLACES, Axis, Label, in_torchs_order
-from flaxnets.layers.axes import kinds_of, product
+from flaxnets.layers import axes
+from flaxnets.layers.axes import CHANNEL, FEATURE, LOST, PLACES, Axis, Label
+from flaxnets.layers.marks import Mark
 
 AS_IT_COMES = "flattened_from=() if torch's twin reads them in this order too"
 
 
-def refusal(mark: Any, label: Label) -> str | None:
+def refusal(mark: Mark, label: Label) -> str | None:
     """One line, or None if what a mark reads is right."""
     if mark.role == "read":
         return _split(mark.path, label[len(label) - mark.rank :])
@@ -20,9 +19,9 @@ def refusal(mark: Any, label: Label) -> str | None:
 
 
 def _undeclared(path: str, atoms: Axis) -> str | None:
-    if in_torchs_order(atoms):
+    if axes.in_torchs_order(atoms):
         return None
-    if LOST in kinds_of([atoms]):
+    if LOST in axes.kinds_of([atoms]):
         return (f"{path} reads what was made of maps in a way in which their order cannot be "
                 "followed: flatten them by flaxnets.layers.Flatten() before it, or say "
                 f"{AS_IT_COMES}")  # fmt: skip
@@ -40,7 +39,7 @@ def _declared(path: str, atoms: Axis, maps: tuple[int, ...]) -> str | None:
     """By sizes, without those of 1; what is not known to come from maps is taken for right."""
     expected = [size for size in maps if size != 1]
     lie = _as_they_lie(atoms)
-    if not kinds_of([atoms]) - {FEATURE} or (lie and [n for n in lie if n != 1] == expected):
+    if not axes.kinds_of([atoms]) - {FEATURE} or (lie and [n for n in lie if n != 1] == expected):
         return None
     if len(expected) < 2 and [atom.size for atom in atoms] == expected:
         return None  # one axis has one order
@@ -67,7 +66,7 @@ def _as_they_lie(atoms: Axis) -> tuple[int, ...] | None:
     *places, last = atoms
     kinds = "".join(atom.kind for atom in places)
     letters = next((each for each in ("HW", "DHW", "L") if {*kinds} <= {*each}), "")
-    if not kinds or not letters or last.kind in PLACES or not in_torchs_order(tuple(places)):
+    if not kinds or not letters or last.kind in PLACES or not axes.in_torchs_order(tuple(places)):
         return None
     if len(kinds) != len({*kinds}):
         return None
@@ -80,7 +79,7 @@ def _letters(maps: tuple[int, ...]) -> str:
 
 
 def _named(atoms: Axis) -> str:
-    if LOST in kinds_of([atoms]):
-        return f"{product(atoms)} features of an order that cannot be followed"
+    if LOST in axes.kinds_of([atoms]):
+        return f"{axes.product(atoms)} features of an order that cannot be followed"
     names = {FEATURE: "features", ".": "others", "=": "copies"}
     return ", ".join(f"{names.get(atom.kind, atom.kind)} {atom.size}" for atom in atoms)
