@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "data": set(),
     "photos": set(),
     "plots": set(),
-    "interop": {"layers.base"},
+    "interop": {"layers.base", "layers.tree"},
     "training": {"switch"},
     "models": {"layers"},
     "saving": {"models", "interop"},

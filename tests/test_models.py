@@ -187,10 +187,14 @@ def transposed_activations(model):
 
 def test_flatten_costs_no_transpose_and_the_check_would_see_one():
     class ChannelsFirst(flaxnets.CNN):
+        def setup(self):
+            super().setup()
+            self.reader = flaxnets.layers.Linear(9216, 128)
+
         def __call__(self, x):
             x = nn.relu(self.conv2(nn.relu(self.conv1(x))))
             x = flaxnets.layers.max_pool2d(x, 2).transpose(0, 3, 1, 2)
-            return self.fc2(nn.relu(self.fc1(x.reshape(len(x), -1))))
+            return self.fc2(nn.relu(self.reader(x.reshape(len(x), -1))))
 
     assert transposed_activations(ChannelsFirst())
     assert not transposed_activations(flaxnets.CNN())

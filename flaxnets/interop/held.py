@@ -5,16 +5,8 @@ from collections.abc import Iterator, Mapping
 import flax.linen as nn
 import numpy as np
 
-from flaxnets.layers.base import (
-    Module,
-    Tensor,
-    attributes,
-    flat,
-    is_hidden,
-    named,
-    torch_name,
-    visited,
-)
+from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.tree import attributes, flat, is_hidden, named, torch_name, visited
 
 PASSING = ("masks", "intermediates")  # collections of what a call leaves, which are no state
 
@@ -79,10 +71,9 @@ def _collect(bound: nn.Module) -> tuple[list[Tensor], list[str]]:
     found: list[Tensor] = []
     offences: list[str] = []
     for name, module in named(bound):
-        stated = module.tensors() if isinstance(module, Module) else None
         if is_hidden(module):
             offences.append(_refusal(module, name))
-        for tensor in _made(module) if stated is None else stated:
+        for tensor in module.tensors() if hasattr(module, "tensors") else _made(module):
             whole = f"{name}.{tensor.name}" if name else tensor.name
             collection, *path = tensor.path
             found.append(tensor._replace(name=whole, path=(collection, *module.path, *path)))

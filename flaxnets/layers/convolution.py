@@ -1,6 +1,7 @@
 """Convolutions."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -27,6 +28,7 @@ class Conv2d(Module):
             unknown implementation.
     """
 
+    makes_maps: ClassVar[bool] = True
     in_channels: int
     out_channels: int
     kernel_size: int | tuple[int, int]

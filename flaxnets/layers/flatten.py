@@ -5,7 +5,8 @@ import math
 import flax.linen as nn
 import jax
 
-from flaxnets.layers.base import Module, is_hidden, named
+from flaxnets.layers.base import Module
+from flaxnets.layers.tree import is_hidden, named
 
 
 class Flatten(Module):

@@ -19,13 +19,18 @@ class Linear(Module):
         use_bias: whether there is a bias.
         flattened_from: the (H, W, C) of the feature maps whose flattening is the input, if it is
             one. It changes nothing here; torch flattens in the order C, H, W, and ``interop``
-            permutes the weights by it, so that no activation has to be transposed.
+            permutes the weights by it, so that no activation has to be transposed. Maps that are
+            read without it as they lie are refused when the network is called; () says that
+            whatever comes is in the order of torch's twin, or that there is none: it is taken, and
+            ``interop`` permutes nothing.
         dtype: the dtype of the computation and of the output. By default that of the input and
             the parameters together, float32 at least.
         param_dtype: the dtype that parameters are created in, a floating one.
 
     Raises:
-        ValueError: when called, if the last axis of the input is not ``in_features``.
+        ValueError: when called, if the last axis of the input is not ``in_features``, or, in a
+            ``Module`` that is called by ``apply`` or ``init``, if it comes from maps that were
+            flattened in another order than is said.
     """
 
     in_features: int

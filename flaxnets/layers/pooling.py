@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ class MaxPool2d(Module):
     Raises: as ``max_pool2d`` does, when called.
     """
 
+    makes_maps: ClassVar[bool] = True
     kernel_size: int
 
     def __call__(self, x: jax.Array) -> jax.Array:

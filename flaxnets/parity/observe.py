@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import torch
 
-from flaxnets.layers.base import named, visited
+from flaxnets.layers.tree import named, visited
 from flaxnets.parity.pair import as_ours
 from flaxnets.training.call import apply, apply_in_training
 

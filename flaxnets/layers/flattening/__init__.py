@@ -1,0 +1,122 @@
+"""Maps flattened as they lie, H, W, C, where torch has C, H, W: found before they are read.
+
+A network's weights would be converted to silently wrong numbers. So the first call of a network for
+each shape of its input is traced once more, without computing anything: the layers mark in it
+what they make and what they read, and ``provenance`` tells what has come from where.
+"""
+
+import contextlib
+import contextvars
+import functools
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+
+from flaxnets.layers import tree
+from flaxnets.layers.flattening import axes, marks, provenance
+from flaxnets.layers.flattening.marks import Call
+from flaxnets.layers.flattening.verdict import refusal
+
+REMEMBERED = 1000
+
+_looking: contextvars.ContextVar[bool] = contextvars.ContextVar("looking", default=False)
+_refusals: dict[Any, str | None] = {}
+
+
+class Checked(nn.Module):
+    """A module whose calls by ``apply`` and ``init`` are looked at first.
+
+    Raises:
+        ValueError: if a ``Linear`` reads maps that were flattened in another order than it says.
+    """
+
+    makes_maps: ClassVar[bool] = False
+
+    @nn.nowrap
+    def apply(self, variables: Any, *args: Any, **kwargs: Any) -> Any:
+        """linen's, after that look."""
+        _check(Call(nn.Module.apply, self, variables, args, kwargs))
+        return super().apply(variables, *args, **kwargs)
+
+    @nn.nowrap
+    def init_with_output(self, rngs: Any, *args: Any, **kwargs: Any) -> Any:
+        """linen's, after that look. ``init`` and ``lazy_init`` go through it."""
+        _check(Call(nn.Module.init_with_output, self, rngs, args, kwargs))
+        return super().init_with_output(rngs, *args, **kwargs)
+
+
+def _check(call: Call) -> None:
+    inputs = [leaf for leaf in jax.tree.leaves(call.parted()[1]) if marks.is_array(leaf)]
+    if _looking.get() or not inputs:  # as when a module is only looked through
+        return
+    with _looking_on():
+        found = _found(call) if _is_at_risk(call.module, any(map(marks.are_maps, inputs))) else None
+    if found:
+        raise ValueError(found)
+
+
+@contextlib.contextmanager
+def _looking_on() -> Iterator[None]:
+    """While it is entered, calls are not looked at, and nn.tabulate does not list them."""
+    listed = nn.module._context.call_info_stack
+    kept, listed[:] = listed[:], []
+    token = _looking.set(True)
+    try:
+        yield
+    finally:
+        _looking.reset(token)
+        listed[:] = kept
+
+
+def _found(call: Call) -> str | None:
+    """The refusal of a call, remembered if it can be."""
+    try:
+        key = call.key()
+        if key in _refusals:
+            return _refusals[key]
+    except TypeError:  # something does not hash
+        return _judged(call)[0]
+    found, is_sure = _judged(call)
+    if is_sure:
+        if len(_refusals) >= REMEMBERED:
+            _refusals.clear()
+        _refusals[key] = found
+    return found
+
+
+def _is_at_risk(module: nn.Module, is_given_maps: bool) -> bool:
+    try:
+        return _reads_maps(module, is_given_maps)
+    except TypeError:
+        return _reads_maps.__wrapped__(module, is_given_maps)
+
+
+@functools.lru_cache(REMEMBERED)
+def _reads_maps(module: nn.Module, is_given_maps: bool) -> bool:
+    """Whether it has maps and a ``Linear``, and can be converted."""
+    try:
+        modules = tree.visited(module, lambda bound: [found for _, found in tree.named(bound)])
+    except Exception:  # which the call or interop will say
+        return False
+    has_maps = is_given_maps or any(map(marks.makes_maps, modules))
+    return has_maps and any(map(marks.is_linear, modules)) and not any(map(tree.is_hidden, modules))
+
+
+def _judged(call: Call) -> tuple[str | None, bool]:
+    """The refusal, and whether the call could be looked at: what ails it, itself will say."""
+    try:
+        program, labels = marks.traced(call)
+    except Exception:
+        return None, False
+    found: list[str | None] = []
+
+    def named(name: str, label: axes.Label) -> axes.Label:
+        if (mark := marks.read(name)) is None:
+            return label
+        found.append(refusal(mark, label))
+        return marks.after(mark, label)
+
+    provenance.carry(program, labels, named)
+    return next(filter(None, found), None), True

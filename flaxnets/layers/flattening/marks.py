@@ -1,0 +1,130 @@
+"""The program of a call, traced without computing anything, with marks of what its layers do."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax.ad_checkpoint import checkpoint_name
+from jax.experimental.xla_metadata import set_xla_metadata
+
+from flaxnets.layers.flattening import axes
+from flaxnets.layers.flattening.axes import Label
+
+MARK = "flaxnets.flattening "  # then a Mark as JSON; no program of a user has it
+OPTIONS = ("rngs", "method", "mutable", "capture_intermediates")  # of linen, not of the call
+
+
+class Mark(NamedTuple):
+    """What is written beside an array while a call is looked at."""
+
+    role: str  # "made" or "read" maps, "features" of a Linear or what it "takes"
+    rank: int  # vmap adds axes before
+    path: str
+    declared: list[int] | None
+
+
+class Call(NamedTuple):
+    """A call of a network by ``apply`` or ``init_with_output``, and its inputs."""
+
+    entry: Callable[..., Any]
+    module: nn.Module
+    first: Any  # the variables, or the keys
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def parted(self) -> tuple[Any, Any]:
+        """What is the network's state and linen's options, and what are its inputs."""
+        options = {name: value for name, value in self.kwargs.items() if name in OPTIONS}
+        inputs = {name: value for name, value in self.kwargs.items() if name not in OPTIONS}
+        return (self.first, options), (self.args, inputs)
+
+    def key(self) -> Any:
+        """What a verdict is remembered by."""
+        leaves, structure = jax.tree.flatten(self.parted()[1])
+        kinds = [(leaf.shape[1:], leaf.dtype) if is_array(leaf) else leaf for leaf in leaves]
+        return (self.module, self.kwargs.get("method"), structure, *kinds)
+
+
+def traced(call: Call) -> tuple[Any, list[Label]]:
+    """The program of a call, with marks, and the labels of its arguments."""
+    (state, state_tree), (inputs, inputs_tree) = map(jax.tree.flatten, call.parted())
+    leaves = [*state, *inputs]
+    places = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
+
+    def program(*arrays: Any) -> Any:
+        filled = [*leaves]
+        for i, array in zip(places, arrays, strict=True):
+            filled[i] = array
+        first, options = jax.tree.unflatten(state_tree, filled[: len(state)])
+        args, kwargs = jax.tree.unflatten(inputs_tree, filled[len(state) :])
+        found = call.entry(call.module, first, *args, **options, **kwargs)
+        return [leaf for leaf in jax.tree.leaves(found) if isinstance(leaf, jax.Array)]
+
+    shapes = [jax.ShapeDtypeStruct(leaves[i].shape, leaves[i].dtype) for i in places]
+    # jit keeps what it traces under this metadata apart from a user's programs.
+    with nn.intercept_methods(_mark), set_xla_metadata(flattening="looked_at"):
+        found = jax.make_jaxpr(program)(*shapes)
+    given = [i >= len(state) and are_maps(leaves[i]) for i in places]
+    kinds = [axes.maps if maps else axes.plain for maps in given]
+    return found, [kind(each.shape) for kind, each in zip(kinds, shapes, strict=True)]
+
+
+def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+    module = context.module
+    if context.method_name != "__call__" or not (is_linear(module) or makes_maps(module)):
+        return call(*args, **kwargs)
+    before, after = ("takes", "features") if is_linear(module) else ("read", "made")
+    args, kwargs = _with_marks((args, kwargs), before, module)
+    return _with_marks(call(*args, **kwargs), after, module)
+
+
+def _with_marks(tree: Any, role: str, module: nn.Module) -> Any:
+    path = ".".join(module.path) or type(module).__name__
+    declared = getattr(module, "flattened_from", None)
+
+    def marked(leaf: Any) -> Any:
+        if not is_array(leaf) or leaf.ndim == 0:
+            return leaf
+        return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, path, declared)))
+
+    return jax.tree.map(marked, tree)
+
+
+def makes_maps(module: nn.Module) -> bool:
+    """Whether a module, which may be one of linen's own, says so."""
+    return bool(getattr(module, "makes_maps", False))
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Whether it reads flattenings, and has not said by () that they are as torch's."""
+    return getattr(module, "flattened_from", ()) != ()
+
+
+def is_array(leaf: Any) -> bool:
+    """Whether it is traced as an array; other leaves stay what they are."""
+    return isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct)
+
+
+def are_maps(leaf: Any) -> bool:
+    """Of an input: (N, H, W, C), and not the (N, 1, H, W) in which torch has square grey images."""
+    shape = leaf.shape
+    return len(shape) == 4 and not (shape[1] == 1 and shape[2] == shape[3])
+
+
+def read(name: str) -> Mark | None:
+    """The mark that a name is, if it is one."""
+    return Mark(*json.loads(name.removeprefix(MARK))) if name.startswith(MARK) else None
+
+
+def after(mark: Mark, label: Label) -> Label:
+    """The label of what is marked, if that says more than where it came from."""
+    shape = [axes.product(atoms) for atoms in label]
+    if mark.role == "made":
+        before = len(shape) - mark.rank
+        return (*label[:before], *axes.maps(shape[before:]))
+    if mark.role == "features":
+        return (*label[:-1], axes.axis(axes.FEATURE, shape[-1]))
+    return label

@@ -1,0 +1,95 @@
+"""What is said of a layer that reads maps in another order than torch's twin would."""
+
+from flaxnets.layers.flattening import axes
+from flaxnets.layers.flattening.axes import CHANNEL, FEATURE, LOST, PLACES, Axis, Label
+from flaxnets.layers.flattening.marks import Mark
+
+AS_IT_COMES = "flattened_from=() if torch's twin reads them in this order too"
+
+
+def refusal(mark: Mark, label: Label) -> str | None:
+    """One line, or None if what a mark reads is right."""
+    if mark.role == "read":
+        return _split(mark.path, label[len(label) - mark.rank :])
+    if mark.role != "takes":
+        return None
+    if mark.declared is None:
+        return _undeclared(mark.path, label[-1])
+    return _declared(mark.path, label[-1], tuple(mark.declared))
+
+
+def _undeclared(path: str, atoms: Axis) -> str | None:
+    if axes.in_torchs_order(atoms):
+        return None
+    if LOST in axes.kinds_of([atoms]):
+        return (
+            f"{path} reads what was made of maps in a way in which their order cannot be "
+            "followed: flatten them by flaxnets.layers.Flatten() before it, or say "
+            f"{AS_IT_COMES}"
+        )
+    if (maps := _as_they_lie(atoms)) is None:
+        return (
+            f"{path} reads maps flattened in the order {_named(atoms)}; torch flattens "
+            f"C, H, W: transpose them to that, or say {AS_IT_COMES}"
+        )
+    letters = [*_letters(maps)]
+    remedies = f"say flattened_from={maps} in that Linear, or "
+    remedies += "flatten by flaxnets.layers.Flatten(), or say " if len(maps) == 3 else ""
+    return (
+        f"{path} reads maps {maps} flattened as they lie, {', '.join(letters)}; torch flattens "
+        f"{', '.join([CHANNEL, *letters[:-1]])}: {remedies}{AS_IT_COMES}"
+    )
+
+
+def _declared(path: str, atoms: Axis, maps: tuple[int, ...]) -> str | None:
+    """By sizes, without those of 1; what is not known to come from maps is taken for right."""
+    expected = [size for size in maps if size != 1]
+    lie = _as_they_lie(atoms)
+    if not axes.kinds_of([atoms]) - {FEATURE} or (lie and [n for n in lie if n != 1] == expected):
+        return None
+    if len(expected) < 2 and [atom.size for atom in atoms] == expected:
+        return None  # one axis has one order
+    return (
+        f"{path} says flattened_from={maps}, but reads {_named(atoms)}: say the maps that are "
+        f"flattened there as they lie, or nothing if that is none"
+    )
+
+
+def _split(path: str, label: Label) -> str | None:
+    """Of the maps that a layer reads: features are split in torch's order, channels first."""
+    order = (*label[-1], *(atom for atoms in label[1:-1] for atom in atoms))
+    features = [atom for atom in order if atom.kind == FEATURE]
+    strides = [atom.stride for atom in features]
+    outermost = [atom for atom in label[-1] if atom.kind == FEATURE][:1]
+    is_first = all(atom.stride * atom.size == atom.whole for atom in outermost)
+    if is_first and strides == sorted(strides, reverse=True):
+        return None
+    return (
+        f"{path} reads maps made of a Linear's features by a reshape to (N, H, W, C); torch's "
+        "view is (N, C, H, W): x.reshape(N, C, H, W).transpose(0, 2, 3, 1), or say "
+        "flattened_from=() in that Linear if torch's twin splits them so too"
+    )
+
+
+def _as_they_lie(atoms: Axis) -> tuple[int, ...] | None:
+    """The maps, if this is places in their order, and then channels."""
+    *places, last = atoms
+    kinds = "".join(atom.kind for atom in places)
+    letters = next((each for each in ("HW", "DHW", "L") if {*kinds} <= {*each}), "")
+    if not kinds or not letters or last.kind in PLACES or not axes.in_torchs_order(tuple(places)):
+        return None
+    if len(kinds) != len({*kinds}):
+        return None
+    sizes = {atom.kind: atom.size for atom in places}
+    return (*(sizes.get(letter, 1) for letter in letters), last.size)
+
+
+def _letters(maps: tuple[int, ...]) -> str:
+    return {2: "LC", 3: "HWC", 4: "DHWC"}[len(maps)]
+
+
+def _named(atoms: Axis) -> str:
+    if LOST in axes.kinds_of([atoms]):
+        return f"{axes.product(atoms)} features of an order that cannot be followed"
+    names = {FEATURE: "features", ".": "others", "=": "copies"}
+    return ", ".join(f"{names.get(atom.kind, atom.kind)} {atom.size}" for atom in atoms)
