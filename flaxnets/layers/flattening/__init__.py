@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
+from jax.extend.core import InconclusiveDimensionOperation
 
 from flaxnets.layers import tree
 from flaxnets.layers.flattening import axes, marks, provenance
@@ -118,5 +119,6 @@ def _judged(call: Call) -> tuple[str | None, bool]:
         found.append(refusal(mark, label))
         return marks.after(mark, label)
 
-    provenance.carry(program, labels, named)
+    with contextlib.suppress(InconclusiveDimensionOperation):  # of places of a symbolic size
+        provenance.carry(program, labels, named)
     return next(filter(None, found), None), True

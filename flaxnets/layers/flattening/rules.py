@@ -29,6 +29,13 @@ def _updated(_: Any, labels: Labels, shape: Any) -> Label:
     return axes.joined(labels[0], axes.settled(map(axes.resized, labels[1], shape)))
 
 
+def _scattered(_: Any, labels: Labels, shape: Any) -> Label:
+    """As what is written into, if nothing of another kind is written."""
+    operand, _indices, written = labels
+    is_known = axes.kinds_of(written) <= axes.kinds_of(operand)
+    return operand if is_known else axes.lost(labels, shape)
+
+
 def _reshape(_: Any, labels: Labels, shape: Any) -> Label:
     return axes.reshaped(labels[0], shape)
 
@@ -123,18 +130,20 @@ ELEMENTWISE = """
     rsqrt select_n sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign
     sin sinh sort sqrt square stop_gradient sub tan tanh xor zeta
 """
+SCATTERING = "scatter scatter_add scatter_max scatter_min scatter_mul scatter_sub"
 REDUCING = """
     argmax argmin reduce reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum
     reduce_xor squeeze unstack
 """
 RESIZING = """
-    dynamic_slice pad reduce_window reduce_window_max reduce_window_min reduce_window_sum slice
+    dynamic_slice fft pad reduce_window reduce_window_max reduce_window_min reduce_window_sum slice
     split tile top_k
 """
 RULES: dict[str, Callable[[Any, Labels, Any], Label]] = {
     **dict.fromkeys(ELEMENTWISE.split(), _joined),
     **dict.fromkeys(REDUCING.split(), _reduced),
     **dict.fromkeys(RESIZING.split(), _resized),
+    **dict.fromkeys(SCATTERING.split(), _scattered),
     "broadcast_in_dim": _broadcast,
     "concatenate": _concatenate,
     "conv_general_dilated": _convolve,

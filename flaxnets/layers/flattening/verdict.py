@@ -1,7 +1,7 @@
 """What is said of a layer that reads maps in another order than torch's twin would."""
 
 from flaxnets.layers.flattening import axes
-from flaxnets.layers.flattening.axes import CHANNEL, FEATURE, LOST, PLACES, Axis, Label
+from flaxnets.layers.flattening.axes import CHANNEL, FEATURE, LETTERS, LOST, PLACES, Axis, Label
 from flaxnets.layers.flattening.marks import Mark
 
 AS_IT_COMES = "flattened_from=() if torch's twin reads them in this order too"
@@ -32,12 +32,18 @@ def _undeclared(path: str, atoms: Axis) -> str | None:
             f"{path} reads maps flattened in the order {_named(atoms)}; torch flattens "
             f"C, H, W: transpose them to that, or say {AS_IT_COMES}"
         )
-    letters = [*_letters(maps)]
+    letters = [*LETTERS[len(maps) - 1], CHANNEL]
+    torchs = ", ".join([CHANNEL, *letters[:-1]])
+    if atoms[-1].kind == FEATURE:  # of a Linear, before which torch's maps may lie channels last
+        return (
+            f"{path} reads features of the places of maps, {maps}, flattened as they lie: say "
+            f"{AS_IT_COMES}, flattened_from={maps} if as {torchs}"
+        )
     remedies = f"say flattened_from={maps} in that Linear, or "
     remedies += "flatten by flaxnets.layers.Flatten(), or say " if len(maps) == 3 else ""
     return (
         f"{path} reads maps {maps} flattened as they lie, {', '.join(letters)}; torch flattens "
-        f"{', '.join([CHANNEL, *letters[:-1]])}: {remedies}{AS_IT_COMES}"
+        f"{torchs}: {remedies}{AS_IT_COMES}"
     )
 
 
@@ -82,10 +88,6 @@ def _as_they_lie(atoms: Axis) -> tuple[int, ...] | None:
         return None
     sizes = {atom.kind: atom.size for atom in places}
     return (*(sizes.get(letter, 1) for letter in letters), last.size)
-
-
-def _letters(maps: tuple[int, ...]) -> str:
-    return {2: "LC", 3: "HWC", 4: "DHWC"}[len(maps)]
 
 
 def _named(atoms: Axis) -> str:
