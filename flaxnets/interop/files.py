@@ -1,22 +1,16 @@
 """Files of weights: .safetensors, .npz, and torch's .pt and .pth."""
 
 import contextlib
-import json
-import math
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import ml_dtypes
 import numpy as np
 
-from flaxnets.interop import pickled
+from flaxnets.interop import npz, pickled
 from flaxnets.interop.layout import StateDict, as_numpy
 
-DEFLATE = 1032  # times smaller than what it holds: no deflated stream can be more
 PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and by torch.compile
 
 
@@ -162,76 +156,6 @@ def _metadata_safetensors(path: Path) -> dict[str, str]:
         raise ValueError(f"{path}: not a whole safetensors file ({error})") from error
 
 
-def _load_npz(path: Path) -> StateDict:
-    try:
-        with path.open("rb") as stream:  # np.load(path) leaves it open when it fails
-            _check_sizes(stream)
-            file = np.load(stream, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ValueError("it holds a single array without a name")
-            arrays = {name: file[name] for name in file.files}
-    except NPZ_ERRORS as error:
-        raise ValueError(f"{path}: not a whole .npz file of arrays ({error})") from error
-    # NumPy has no bfloat16 of its own, and stores it as two bytes of unknown meaning.
-    return {n: a.view(ml_dtypes.bfloat16) if a.dtype == "V2" else a for n, a in arrays.items()}
-
-
-def _check_sizes(stream: IO[bytes]) -> None:
-    """np.load allocates whatever a header declares: it must be what there is."""
-    if not zipfile.is_zipfile(stream):
-        stream.seek(0)
-        return
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    with zipfile.ZipFile(stream) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as file:
-                shape, _, dtype = read_header[np.lib.format.read_magic(file)](file)
-                if dtype.hasobject:
-                    raise ValueError(f"{member.filename} holds pickled Python, which is not run")
-                declared = math.prod(shape) * dtype.itemsize
-                held = member.file_size - file.tell()
-                most = member.compress_size * (DEFLATE if member.compress_type else 1)
-                if declared != held or member.file_size > most:
-                    raise ValueError(f"{member.filename} declares {declared:,} bytes, not {held:,}")
-    stream.seek(0)
-
-
-def _save_npz(file: IO[bytes], arrays: StateDict, metadata: dict[str, str] | None) -> None:
-    with zipfile.ZipFile(file, "w") as archive:  # np.savez cannot have an array named "file"
-        archive.comment = json.dumps(metadata or {}).encode()
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-
-
-def _metadata_npz(path: Path) -> dict[str, str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            found = dict(json.loads(archive.comment or b"{}"))
-    except NPZ_ERRORS as error:
-        raise ValueError(f"{path}: its metadata cannot be read ({error})") from error
-    return {str(key): str(value) for key, value in found.items()}
-
-
-# what NumPy and zipfile raise of a damaged file
-NPZ_ERRORS = (
-    ValueError,
-    EOFError,
-    OSError,
-    KeyError,
-    TypeError,
-    SyntaxError,
-    RecursionError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-
 class Format(NamedTuple):
     """How one kind of file is read and written."""
 
@@ -242,7 +166,7 @@ class Format(NamedTuple):
 
 FORMATS = {
     ".safetensors": Format(_load_safetensors, _save_safetensors, _metadata_safetensors),
-    ".npz": Format(_load_npz, _save_npz, _metadata_npz),
+    ".npz": Format(npz.load, npz.save, npz.metadata),
     ".pt": Format(pickled.load_weights, pickled.save, pickled.metadata),
     ".pth": Format(pickled.load_weights, pickled.save, pickled.metadata),
 }
