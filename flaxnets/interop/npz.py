@@ -14,7 +14,15 @@ from flaxnets.interop.layout import StateDict
 
 DEFLATE = 1032  # times smaller than what it holds: no deflated stream can be more
 # What NumPy and zipfile raise of a damaged file.
-ERRORS = (ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, RuntimeError)
+ERRORS: tuple[type[Exception], ...] = (
+    ValueError,
+    EOFError,
+    OSError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,
+)
 ERRORS += (zipfile.BadZipFile, zlib.error)
 
 
