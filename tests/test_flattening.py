@@ -398,3 +398,15 @@ def test_an_error_of_the_call_is_the_calls_own():
 
 def of_my_own(x):
     raise TypeError("an error of my own")
+
+
+def test_who_intercepts_calls_sees_each_once():
+    seen = []
+
+    def keep(call, args, kwargs, context):
+        seen.append((context.module.path, context.method_name))
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(keep):
+        initialised(Net(flat, declared=(3, 4, 2)))
+    assert seen.count(((), "__call__")) == seen.count((("fc",), "__call__")) == 1

@@ -145,3 +145,33 @@ def test_a_mistake_in_the_twin_is_seen():
         failures(forgetful, 5)
     summed = dataclasses.replace(PAIR, loss=lambda out, y: PAIR.loss(out, y) * jnp.float32(2))
     assert "conv.weight" in failures(summed, 7)
+
+
+def test_parameters_of_ones_own_have_no_limit_but_torchs_distribution():
+    class TorchScaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.randn(50))
+            self.head = torch.nn.Linear(50, 5)
+
+        def forward(self, x):
+            return self.head(x * self.scale)
+
+    class Scaled(layers.Module):
+        draw: nn.initializers.Initializer = nn.initializers.normal(1.0)
+
+        def setup(self):
+            self.scale = self.param("scale", self.draw, (50,))
+            self.head = layers.Linear(50, 5)
+
+        def __call__(self, x):
+            return self.head(x * self.scale)
+
+    def vectors(n):
+        rng = np.random.default_rng(0)
+        return rng.normal(size=(n, 50)), rng.integers(0, 5, n)
+
+    own = {"net": TorchScaled, "shape": (50,), "examples": vectors}
+    assert not failures(dataclasses.replace(PAIR, model=Scaled(), **own), 2)
+    ones = dataclasses.replace(PAIR, model=Scaled(nn.initializers.ones), **own)
+    assert failures(ones, 2) == {"scale: -log10 p"}

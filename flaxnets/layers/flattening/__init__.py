@@ -60,14 +60,17 @@ def _check(call: Call) -> None:
 
 @contextlib.contextmanager
 def _looking_on() -> Iterator[None]:
-    """While it is entered, calls are not looked at, and nn.tabulate does not list them."""
-    listed = nn.module._context.call_info_stack
+    """While it is entered calls are not looked at, nor seen by interceptors or nn.tabulate."""
+    listed, interceptors = nn.module._context.call_info_stack, nn.module._global_interceptor_stack
     kept, listed[:] = listed[:], []
+    aside = [interceptors.pop() for _ in [*interceptors]]
     token = _looking.set(True)
     try:
         yield
     finally:
         _looking.reset(token)
+        for interceptor in reversed(aside):
+            interceptors.push(interceptor)
         listed[:] = kept
 
 

@@ -44,10 +44,10 @@ def initialisation(pair: Pair, seeds: int = 10) -> Iterator[Record]:
     for name in theirs[0]:
         a = np.stack([draw[name] for draw in ours]).ravel()
         b = np.stack([draw[name].detach().numpy() for draw in theirs]).ravel()
-        limit = _limit(theirs[0], name)
-        over = float(np.abs(a).max() / limit)
-        # the last of float32's bits: torch's own draws reach the limit itself
-        yield Record(pair.name, 2, f"{name}: largest / limit", "float32", over, 1 + 2.0**-23)
+        limit, bit = _limit(theirs[0], name), 1 + 2.0**-23  # which torch's own draws reach
+        if np.abs(b).max() <= limit * bit:  # else they are of a layer that has no such limit
+            over = float(np.abs(a).max() / limit)
+            yield Record(pair.name, 2, f"{name}: largest / limit", "float32", over, bit)
         p = ks_2samp(*(values[:: max(1, len(values) // SAMPLE)] for values in (a, b))).pvalue
         yield Record(pair.name, 2, f"{name}: -log10 p", "float32", surprise(p), bound)
 
@@ -59,6 +59,7 @@ def _draws(pair: Pair, seeds: int) -> list[Any]:
 
 
 def _limit(parameters: Any, name: str) -> float:
-    """1 / sqrt(fan_in): of a bias that of its layer's weight."""
-    weight = parameters[name.rpartition(".")[0] + ".weight"]
-    return 1 / float(np.sqrt(weight[0].numel()))
+    """1 / sqrt(fan_in): of a bias that of its layer's weight; 0 without such a weight."""
+    layer, _, _ = name.rpartition(".")
+    weight = parameters.get(f"{layer}.weight" if layer else "weight")
+    return 1 / float(np.sqrt(weight[0].numel())) if weight is not None else 0.0
