@@ -57,7 +57,7 @@ def test_a_drawing_on_nothing_gets_a_ground_that_it_shows_on(tmp_path, ink, grou
 def test_a_huge_declared_size_is_refused_and_takes_no_memory(tmp_path, side):
     (tmp_path / "huge.png").write_bytes(declared_png(side, side))
     code = (  # in a process of its own, whose peak is not yet that of other tests
-        "import resource, sys\nfrom PIL import Image\nfrom flaxnets import images\n"
+        "import resource, sys\nfrom PIL import Image\nfrom flaxnets.photos import read as images\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"
         "try:\n    images.read(sys.argv[1])\n"
