@@ -410,3 +410,8 @@ def test_who_intercepts_calls_sees_each_once():
     with nn.intercept_methods(keep):
         initialised(Net(flat, declared=(3, 4, 2)))
     assert seen.count(((), "__call__")) == seen.count((("fc",), "__call__")) == 1
+
+
+def test_sizes_may_be_numpys():
+    initialised(Net(flat, declared=tuple(np.array([3, 4, 2]))))
+    refused(Net(flat, declared=tuple(np.array([4, 3, 2]))))

@@ -187,7 +187,7 @@ class Tree(layers.Module):
         (layers.Sequential([Compact()]), "0: Compact cannot be converted: it is @nn.compact"),
         (layers.Sequential([layers.ReLU(), nn.Dense(3)]), "1: Dense cannot .* layer of Flax"),
         (nn.Sequential([layers.Linear(3, 2)]), "Sequential cannot .* the whole derives from"),
-        (Mixed(), "a list of modules and other things"),
+        (Mixed(), "steps has modules and other things, as 3: torch has no list of both"),
         (Tree(), "Tree: pair is a tree; torch has tensors"),
     ],
 )
@@ -240,3 +240,33 @@ def test_a_layer_that_is_called_again_has_a_mask_a_call():
     assert (masks["keep"] != masks["keep_1"]).any()
     np.testing.assert_array_equal(out, 4 * (masks["keep"] & masks["keep_1"]))
     np.testing.assert_array_equal(Twice().apply(drawn, x, train=True), out)
+
+
+def test_a_layer_that_comes_again_in_a_sequential_is_one_layer_as_in_torch():
+    again, theirs = layers.Linear(3, 3), torch.nn.Linear(3, 3)
+    model = layers.Sequential([again, layers.ReLU(), again])
+    net = torch.nn.Sequential(theirs, torch.nn.ReLU(), theirs)
+    variables = interop.from_torch(model, net.state_dict())
+    assert list(variables["params"]) == ["0"]
+    assert list(interop.to_torch(model, variables)) == list(net.state_dict())
+    x = torch.randn(2, 3)
+    # sums of three in float32
+    np.testing.assert_allclose(model.apply(variables, x.numpy()), net(x).detach(), atol=1e-6)
+
+
+def test_lists_and_dicts_among_the_fields_hash():
+    class Fields(layers.Module):
+        ways: dict
+        sizes: list
+
+        def __call__(self, x):
+            return self.ways["a"](x)
+
+    model = Fields({"a": layers.Linear(3, 2)}, [[1, 2], [3]])
+    assert hash(model) == hash(Fields({"a": layers.Linear(3, 2)}, [[1, 2], [3]]))
+    assert list(dict(model.named_modules())) == ["", "ways.a"]
+
+
+def test_a_function_in_a_sequential_is_refused_with_the_remedy():
+    with pytest.raises(TypeError, match=r"layer 1 must be a linen module.*ReLU\(\), not relu"):
+        layers.Sequential([layers.Linear(3, 2), nn.relu])

@@ -6,7 +6,7 @@ import flax.linen as nn
 import numpy as np
 
 from flaxnets.layers.base import Module, Tensor
-from flaxnets.layers.tree import attributes, flat, is_hidden, named, torch_name, visited
+from flaxnets.layers.tree import attributes, flat, is_hidden, named, others, torch_name, visited
 
 PASSING = ("masks", "intermediates")  # collections of what a call leaves, which are no state
 
@@ -73,6 +73,13 @@ def _collect(bound: nn.Module) -> tuple[list[Tensor], list[str]]:
     for name, module in named(bound):
         if is_hidden(module):
             offences.append(_refusal(module, name))
+        for attribute, value in attributes(module).items():
+            if foreign := others(value):
+                where = f"{name}.{attribute}" if name else attribute
+                offences.append(
+                    f"{where} has modules and other things, as {foreign[0]}: torch has "
+                    "no list of both"
+                )
         for tensor in module.tensors() if hasattr(module, "tensors") else _made(module):
             whole = f"{name}.{tensor.name}" if name else tensor.name
             collection, *path = tensor.path

@@ -96,6 +96,10 @@ def optimizer_to_torch(
         for theirs, ours in kinds.items()
     }
     places = [place for group in groups for place in group["params"]]
+    if len(places) != len(held):
+        raise ValueError(
+            f"the optimizer has {len(places)} parameters, {type(model).__name__} {len(held)}"
+        )
     state = {
         place: {kind: arrays[leaf.name] for kind, arrays in moments.items()}
         for place, leaf in zip(places, held, strict=True)

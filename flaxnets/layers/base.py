@@ -5,15 +5,17 @@ What torch calls a thing, and where it lies here, is said by whoever holds it: a
 """
 
 import dataclasses
+import inspect
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+from flax.core import FrozenDict
 
 from flaxnets.layers import tree
 from flaxnets.layers.flattening import Checked
-from flaxnets.switch import passing_train_on
+from flaxnets.switch import kept_by_jit, passing_train_on
 
 
 class Tensor(NamedTuple):
@@ -41,21 +43,24 @@ class Module(Checked):
     parameters and variables of one's own are made in ``setup``, and are laid out in torch as here.
     A layer that has them laid out otherwise, or makes them in its call, says what it holds by a
     method ``tensors``, which yields a ``Tensor`` each in the order of torch's ``state_dict``.
-    Lists among the fields become tuples, since a linen module must be hashable.
+    Lists and dicts among the fields become tuples and FrozenDicts, since a module must be hashable.
 
-    A ``__call__`` that is given ``train`` passes it on to all that is called within it and takes
-    ``train`` but was not given it, through whatever lies between; what is given is left as it is.
+    A method that takes ``train`` passes it on to all that is called within it and takes ``train``
+    but was not given it, through whatever lies between; what is given is left as it is.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        if "__call__" in vars(cls):
-            cls.__call__ = passing_train_on(cls.__call__)  # type: ignore[method-assign]
+        is_jitted = cls.__module__.startswith("flax.") and cls.__name__.startswith("Jit")
+        for name, value in [*vars(cls).items()]:
+            if inspect.isfunction(value) and (name == "__call__" or not name.startswith("__")):
+                method = kept_by_jit(value, cls.__name__) if is_jitted else value
+                setattr(cls, name, passing_train_on(method))
         super().__init_subclass__(**kwargs)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if isinstance(value := getattr(self, field.name), list):
-                setattr(self, field.name, tuple(value))  # a module must hash, to be static in jit
+            if isinstance(value := getattr(self, field.name), list | tuple | dict):
+                setattr(self, field.name, _frozen(value))  # a module must hash, to be static in jit
         super().__post_init__()
 
     def named_children(self) -> dict[str, nn.Module]:
@@ -79,9 +84,15 @@ class Module(Checked):
         return f"{type(self).__name__}({self.extra_repr()}{children}" + ("\n)" if children else ")")
 
 
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return FrozenDict({key: _frozen(item) for key, item in value.items()})
+    return tuple(map(_frozen, value)) if type(value) in (list, tuple) else value
+
+
 def _printed(value: Any) -> str:
     """A module, or a container of modules, as torch prints them."""
-    if isinstance(value, nn.Module):
+    if not isinstance(value, tuple | list | Mapping):
         return repr(value)
     if isinstance(value, Mapping):
         return f"ModuleDict({_lines(value.items())}\n)"

@@ -26,10 +26,12 @@ class Sequential(Module):
     preserve_adopted_names = True  # linen's switch: else it would name them layers_0, ...
 
     def __post_init__(self) -> None:
-        self.layers = tuple(
-            layer.clone(name=str(i)) if layer.name is None else layer
-            for i, layer in enumerate(self.layers)
-        )
+        named: dict[int, nn.Module] = {}  # a layer that comes again is the same one: its weights
+        for i, layer in enumerate(self.layers):
+            if not isinstance(layer, nn.Module):
+                raise TypeError(f"layer {i} must be a linen module, got {layer}: ReLU(), not relu")
+            named.setdefault(id(layer), layer.clone(name=str(i)) if layer.name is None else layer)
+        self.layers = tuple(named[id(layer)] for layer in self.layers)
         super().__post_init__()
 
     def attributes(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def flat(tree: Mapping[str, Any]) -> Iterator[tuple[str, nn.Module]]:
     for name, value in tree.items():
         if isinstance(value, nn.Module):
             yield name, value
-        else:
+        elif isinstance(value, tuple | list | Mapping):
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
             yield from flat({f"{name}.{key}": item for key, item in items})
 
@@ -67,14 +67,17 @@ LINENS |= {"attributes", "extra_repr", "makes_maps", "named_children", "named_mo
 
 
 def _holds_modules(value: Any) -> bool:
-    """Raises TypeError if only a part of it are modules: what torch would call that is unknown."""
     if not isinstance(value, tuple | list | Mapping):
         return isinstance(value, nn.Module)
+    return any(map(_holds_modules, value.values() if isinstance(value, Mapping) else value))
+
+
+def others(value: Any) -> list[Any]:
+    """What is no module in a container of modules: torch has none that holds both."""
+    if not isinstance(value, tuple | list | Mapping):
+        return [] if isinstance(value, nn.Module) else [value]
     items = value.values() if isinstance(value, Mapping) else value
-    are_modules = set(map(_holds_modules, items))
-    if len(are_modules) > 1:
-        raise TypeError(f"a list of modules and other things cannot be converted: {value}")
-    return True in are_modules
+    return [found for item in items for found in others(item)]
 
 
 def named(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

@@ -53,7 +53,8 @@ def mode(model: nn.Module, train: bool) -> tuple[nn.Module, dict[str, Any]]:
     """The model and the arguments by which it trains or not: its call's switch, or its field's."""
     if arguments := switched(type(model).__call__, train):
         return model, arguments
-    names = {field.name for field in dataclasses.fields(model)}
+    # use_running_average among the fields is a setting of its author, as of a frozen network
+    names = {field.name for field in dataclasses.fields(model)} - {"use_running_average"}
     values: dict[str, Any] = {n: SWITCHES[n] == train for n in SWITCHES if n in names}
     return (model.clone(**values) if values else model), {}
 
@@ -81,6 +82,8 @@ def sum_losses(losses: jax.Array, batch: Batch) -> jax.Array:
 
 def are_classes(labels: Any, outputs: Any) -> bool:
     """Whether labels name positions along the last axis of outputs."""
+    if not hasattr(outputs, "shape"):  # a tuple of several, or a dict
+        return False
     whole = jnp.issubdtype(labels.dtype, jnp.integer)
     return whole and outputs.shape[:-1] == labels.shape and outputs.shape[-1] > 1
 

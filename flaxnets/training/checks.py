@@ -2,16 +2,25 @@
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import optax
 
-from flaxnets.switch import SWITCHES, omitted, passed_on
+from flaxnets.switch import SWITCHES, field, omitted, passed_on, switches
 from flaxnets.training.batches import Examples, in_short, is_pair
-from flaxnets.training.call import Loss, Variables, apply, are_classes, statistics
+from flaxnets.training.call import (
+    Loss,
+    Variables,
+    apply,
+    apply_in_training,
+    are_classes,
+    mode,
+    statistics,
+)
 from flaxnets.training.config import Config
 
 
@@ -54,16 +63,14 @@ def check(model: nn.Module, loss: Loss, variables: Variables, examples: Examples
     outputs = jax.eval_shape(lambda x: apply(model, variables, x, False), images)
     try:
         losses = jax.eval_shape(loss, outputs, labels)
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, AssertionError, AttributeError, LookupError) as error:
         shapes = [f"{array.dtype} {array.shape}" for array in jax.tree.leaves(outputs)]
         raise TypeError(
             f"the loss does not take labels of {labels.dtype} {labels.shape} "
             f"and outputs of {', '.join(shapes)}"
         ) from error
-    if losses.shape != labels.shape[:1]:
-        raise ValueError(
-            f"loss must give one value an example, {labels.shape[:1]}; got {losses.shape}"
-        )
+    if (found := getattr(losses, "shape", type(losses).__name__)) != labels.shape[:1]:
+        raise ValueError(f"loss must give one value an example, {labels.shape[:1]}; got {found}")
     own = loss == getattr(model, "loss", None)  # another may have a use for other labels
     if own and are_classes(labels, outputs):
         low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
@@ -87,40 +94,78 @@ def check_shares(sizes: Iterable[int], devices: int, variables: Variables) -> No
 def check_training(model: nn.Module, variables: Variables, images: Any) -> None:
     """Raise ValueError for what would be called in training as in evaluation, without a word.
 
-    And for what takes statistics of a batch of such images and finds one value a channel.
+    And for what takes statistics of a batch of such images and finds one value a channel, or leaves
+    a collection in another form than it found it in.
     """
     offences: list[str] = []
+    told = mode(model, True) != (model, {})
 
     def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        module = context.module
-        if context.method_name == "__call__" and module.path:
+        module, out = context.module, call(*args, **kwargs)
+        if module.path:
             name = f"{'.'.join(module.path)} ({type(module).__name__})"
-            offences.extend(f"{name} takes {lost}" for lost in _lost(module, call, args, kwargs))
-            if _is_single(module, args):
-                offences.append(f"{name} can take no variance of one value a channel")
-        return call(*args, **kwargs)
+            offences.extend(f"{name} {what}" for what in _ails(module, call, args, kwargs, told))
+        return out
 
     def run(x: Any) -> Any:
-        rngs = {"dropout": jax.random.key(0)}
-        return apply(model, variables, x, True, rngs, mutable=statistics(variables))
+        return apply_in_training(model, variables, x, {"dropout": jax.random.key(0)})[1]
 
     with nn.intercept_methods(look):
-        jax.eval_shape(run, images)
+        changed = jax.eval_shape(run, images)
+    offences += [
+        f"{n} changes its form in a call"
+        for n in changed
+        if _form(changed[n]) != _form(variables[n])
+    ]
     if offences:
         what = "; ".join(dict.fromkeys(offences))
         raise ValueError(f"{type(model).__name__} cannot be trained as it is: {what}")
 
 
-def _lost(module: nn.Module, call: Any, args: Any, kwargs: Any) -> Iterator[str]:
-    """The switches that nobody gives to a module, and whose defaults are those of evaluation."""
-    parameters = inspect.signature(call).parameters
+def _form(tree: Any) -> Any:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return [(jax.tree_util.keystr(path), leaf.shape, leaf.dtype) for path, leaf in leaves]
+
+
+def _ails(module: nn.Module, call: Any, args: Any, kwargs: Any, told: bool) -> Iterator[str]:
+    """What is wrong with a call in training; ``told``: the whole has a switch."""
     for name in omitted(call, args, kwargs) if passed_on() is None else ():
-        default = parameters[name].default
-        if default is (not SWITCHES[name]) and getattr(module, name, None) is None:
-            yield f"{name}, which is not passed on to it: it would be off in training too"
+        if _is_evaluations(module, call, name) and field(module, name) is None:
+            yield f"takes {name}, which is not passed on to it: it would be off in training too"
+    trains = _trains(module, call, args, kwargs)
+    if trains is False and not told and (field(module, "rate") or field(module, "p")):
+        yield "drops nothing, since the whole takes no switch for training"
+    if trains and _is_single(module, args):
+        yield "can take no variance of one value a channel"
+
+
+def _is_evaluations(module: nn.Module, call: Any, name: str) -> bool:
+    """Whether the default of a switch is that of evaluation; linen's own ask if it is None."""
+    default = inspect.signature(call).parameters[name].default
+    is_linens = type(module).__module__.startswith("flax.")
+    return default is (not SWITCHES[name]) or (default is None and not is_linens)
+
+
+def _trains(module: nn.Module, call: Any, args: Any, kwargs: Any) -> bool | None:
+    """What a module is told, by its call or else its field; None if it has no switch."""
+    if not (names := switches(call)):
+        return None
+    try:
+        bound = inspect.signature(call).bind(*args, **kwargs)
+    except TypeError:
+        return None
+    bound.apply_defaults()
+    given = [(name, bound.arguments[name]) for name in names]
+    if passed_on() is not None and omitted(call, args, kwargs):
+        return passed_on()
+    values = [(name, field(module, name) if value is None else value) for name, value in given]
+    return any(value is SWITCHES[name] for name, value in values)
 
 
 def _is_single(module: nn.Module, args: Any) -> bool:
+    """Whether it keeps statistics of the last axis, and its input has one value of each."""
     own = (tree for name, tree in module.variables.items() if name in statistics(module.variables))
-    holds = any(not isinstance(value, Mapping) for tree in own for value in tree.values())
-    return holds and bool(args) and math.prod(args[0].shape[:-1]) == 1
+    kept = [value for tree in own for value in tree.values() if hasattr(value, "dtype")]
+    x = args[0] if args and hasattr(args[0], "shape") else jnp.zeros((2, 0))
+    sizes = {v.shape for v in kept if jnp.issubdtype(v.dtype, jnp.floating)}
+    return (x.shape[-1:] in sizes) and math.prod(x.shape[:-1]) == 1

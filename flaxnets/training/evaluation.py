@@ -120,8 +120,9 @@ def _predict(model: nn.Module, variables: Variables, images: jax.Array, size: in
         return cast(jax.Array, apply(model, variables, images, False))
     padded = jnp.concatenate([images, images[: -n % size]])
     batches = padded.reshape(-1, size, *images.shape[1:])
-    outputs: jax.Array = jax.lax.map(lambda batch: apply(model, variables, batch, False), batches)
-    return outputs.reshape(-1, *outputs.shape[2:])[:n]
+    outputs = jax.lax.map(lambda batch: apply(model, variables, batch, False), batches)
+    whole: jax.Array = jax.tree.map(lambda out: out.reshape(-1, *out.shape[2:])[:n], outputs)
+    return whole
 
 
 def check_batch_size(size: Any) -> None:

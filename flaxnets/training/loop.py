@@ -44,7 +44,9 @@ def fit(
         loss: maps outputs and labels of a batch to one loss an example, (N,). The networks of
             ``flaxnets.models`` have their tutorial's.
         variables: what to start from. By default ``model.init`` with the config's seed.
-        optimizer: any of optax, with its schedule. By default Adam as the config has it.
+        optimizer: any of optax that takes gradients and parameters, with its schedule. By default
+            Adam as the config has it. Evaluation uses the parameters that it steps, also where it
+            keeps averages, as schedule-free ones do.
 
     Yields:
         After each epoch its state and metrics. What was yielded stays valid.

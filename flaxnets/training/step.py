@@ -4,6 +4,7 @@ The batches of an epoch lie on the devices, images as they are stored; a step no
 """
 
 import functools
+import inspect
 from typing import Any
 
 import flax.linen as nn
@@ -59,13 +60,21 @@ def train_step(
     (mean, (loss_sum, changed)), gradients = jax.value_and_grad(objective, has_aux=True)(
         state.params
     )
-    # some of optax's ask for these
     more = {"value": mean, "grad": gradients, "value_fn": lambda params: objective(params)[0]}
     update = optax.with_extra_args_support(optimizer).update
-    updates, opt_state = update(gradients, state.opt_state, state.params, **more)
+    asked = _asked_for(update, more)
+    updates, opt_state = update(gradients, state.opt_state, state.params, **asked)
     params = optax.apply_updates(state.params, _after(gradients, updates))
     collections = {**state.collections, **changed}
     return TrainState(params, opt_state, state.step + 1, collections), loss_sum
+
+
+def _asked_for(update: Any, more: dict[str, Any]) -> dict[str, Any]:
+    """What an optimizer asks for beside gradients, state and parameters, as L-BFGS does."""
+    parameters = inspect.signature(update).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return more
+    return {p.name: more[p.name] for p in parameters if p.name in more}
 
 
 def _after(gradients: Any, updates: Any) -> Any:

@@ -83,7 +83,8 @@ def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any
 
 def _with_marks(tree: Any, role: str, module: nn.Module) -> Any:
     path = ".".join(module.path) or type(module).__name__
-    declared = getattr(module, "flattened_from", None)
+    found = getattr(module, "flattened_from", None)
+    declared = None if found is None else [int(size) for size in found]
 
     def marked(leaf: Any) -> Any:
         if not is_array(leaf) or leaf.ndim == 0:

@@ -47,7 +47,7 @@ def accuracies(
     ours, theirs = [], []
     for seed in range(seeds):
         config = training.Config(epochs=epochs, batch_size=BATCH, learning_rate=RATE, seed=seed)
-        *_, last = training.fit(pair.model, splits, config)
+        *_, last = training.fit(pair.model, splits, config, loss=pair.loss)
         ours.append(last.metrics.test_accuracy)
         net = _trained(pair, splits.train, epochs, seed)
         theirs.append(float((_classes(net, splits.test.images) == splits.test.labels).mean()))
@@ -89,7 +89,7 @@ def interchange(pair: Pair, splits: Splits, epochs: int = 1) -> Iterator[Record]
     yield Record(pair.name, 11, name, "float32", float(differ), 0.0)
     back = interop.to_torch(pair.model, variables)
     same = all(
-        np.array_equal(back[name].view(np.uint8), tensor.numpy().view(np.uint8))
+        back[name].tobytes() == tensor.numpy().tobytes()
         for name, tensor in sides.net.state_dict().items()
     )
     yield Record(pair.name, 11, "there and back, to the bit", "float32", float(not same), 0.0)

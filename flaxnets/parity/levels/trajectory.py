@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import torch
 
 from flaxnets import interop
@@ -111,7 +110,7 @@ def _flax_losses(
 ) -> np.ndarray:
     """By the step that ``fit`` takes, on batches that are filled up as there."""
     pair, state, found = sides.pair, starts[0], []
-    step = jax.jit(functools.partial(pair.step, sides.model, pair.loss, optax.adam(RATE)))
+    step = jax.jit(functools.partial(pair.step, sides.model, pair.loss, pair.adam(RATE)))
     places = mask_places(sides.model, sides.variables, sides.inputs(batches[0][0]))
     for i, ((inputs, labels), of_step) in enumerate(zip(batches, drawn, strict=True)):
         state, n = starts.get(i, state), len(labels)
