@@ -213,7 +213,7 @@ def test_the_command_prints_a_row_a_level_and_writes_a_page(tmp_path, capsys, mo
     page = (tmp_path / "page/PARITY.md").read_text()
     assert "Every level holds." in page
     assert "| mlp | 3 forward, evaluation | float64 | 8 |" in page
-    assert "| beta2 = 0.99 | 8 Adam | 8 | Adam, step 1000 | pass |" in page
+    assert "| beta2 = 0.99 | 8 Adam | 8, 9 | Adam, step 1000 | pass |" in page
     for name in ("errors_by_layer", "initial_distributions", "loss_trajectories"):
         assert f"(pictures/{name}.png)" in page
         assert (tmp_path / f"page/pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
