@@ -39,18 +39,26 @@ def _carry(jaxpr: Jaxpr, labels: Sequence[Label], named: Named) -> Labels:
 
 
 def _results(equation: Any, labels: Labels, named: Named) -> Labels:
+    try:
+        found = _followed(equation, labels, named)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        found = None  # another version of JAX has other parameters
+    return found or [axes.lost(labels, _shape(var)) for var in equation.outvars]
+
+
+def _followed(equation: Any, labels: Labels, named: Named) -> Labels | None:
+    """None of what has no rule."""
     name, parameters = equation.primitive.name, equation.params
     if name == "name":
         return [named(parameters["name"], labels[0])]
     if name in CONTROL:
-        return CONTROL[name](parameters, labels, named)
+        return CONTROL[name](equation, labels, named)
     if name in RULES:
         return [RULES[name](parameters, labels, _shape(var)) for var in equation.outvars]
     if name in EACH:
         return labels
-    if (inner := _inner(equation)) is not None:
-        return _carry(inner, labels, named)
-    return [axes.lost(labels, _shape(var)) for var in equation.outvars]
+    inner = _inner(equation)
+    return None if inner is None else _carry(inner, labels, named)
 
 
 def _inner(equation: Any) -> Jaxpr | None:
@@ -74,22 +82,34 @@ def _shape(var: Any) -> tuple[Any, ...]:
 # Control flow.
 
 
-def _scan(parameters: Any, labels: Labels, named: Named) -> Labels:
-    consts, carried = parameters["num_consts"], parameters["num_carry"]
-    first = consts + carried
+def _scan(equation: Any, labels: Labels, named: Named) -> Labels:
+    body = _opened(equation.params["jaxpr"])
+    # What is taken row by row has an axis more outside; how many there are of the rest is called
+    # otherwise from version to version.
+    first = len(labels) - sum(map(_differ, equation.invars, body.invars))
+    carried = len(body.outvars) - sum(map(_differ, equation.outvars, body.outvars))
+    consts = first - carried
     rows = [label[1:] for label in labels[first:]]
-    every = axes.axis(axes.PLAIN, parameters["length"])
+    every = axes.axis(axes.PLAIN, equation.params["length"])
     turns = functools.reduce(axes.met, [label[0] for label in labels[first:]], every)
     state, ys = _repeated(
-        lambda state: _carry(parameters["jaxpr"].jaxpr, labels[:consts] + state + rows, named),
-        labels[consts:first],
+        lambda state: _carry(body, labels[:consts] + state + rows, named), labels[consts:first]
     )
     return state + [axes.settled((turns, *label)) for label in ys]
 
 
-def _while(parameters: Any, labels: Labels, named: Named) -> Labels:
+def _differ(outside: Any, inside: Any) -> bool:
+    return _shape(outside) != _shape(inside)
+
+
+def _opened(program: Any) -> Jaxpr:
+    return program if isinstance(program, Jaxpr) else program.jaxpr
+
+
+def _while(equation: Any, labels: Labels, named: Named) -> Labels:
+    parameters = equation.params
     first = parameters["cond_nconsts"] + parameters["body_nconsts"]
-    consts, body = labels[parameters["cond_nconsts"] : first], parameters["body_jaxpr"].jaxpr
+    consts, body = labels[parameters["cond_nconsts"] : first], _opened(parameters["body_jaxpr"])
     return _repeated(lambda state: _carry(body, consts + state, named), labels[first:])[0]
 
 
@@ -104,8 +124,9 @@ def _repeated(turn: Callable[[Labels], Labels], state: Labels) -> tuple[Labels, 
     return after, found[len(state) :]
 
 
-def _cond(parameters: Any, labels: Labels, named: Named) -> Labels:
-    found = [_carry(branch.jaxpr, labels[1:], named) for branch in parameters["branches"]]
+def _cond(equation: Any, labels: Labels, named: Named) -> Labels:
+    branches = map(_opened, equation.params["branches"])
+    found = [_carry(branch, labels[1:], named) for branch in branches]
     return [functools.reduce(axes.joined, same) for same in zip(*found, strict=True)]
 
 
