@@ -63,7 +63,15 @@ def test_a_signal_ends_it_saved_and_it_can_be_resumed(number, tmp_path, of_the_s
     same_run(tmp_path, of_the_shell)
 
 
-def test_a_second_signal_does_what_it_does_without_a_run(tmp_path):
+@pytest.fixture
+def ctrl_c_interrupts():
+    """A shell has it ignored by what it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_signal_does_what_it_does_without_a_run(tmp_path, ctrl_c_interrupts):
     iterated = iter(runs.start(PLAN, tmp_path))
     next(iterated)
     signal.raise_signal(signal.SIGINT)

@@ -63,13 +63,20 @@ def traced(call: Call) -> tuple[Any, list[Label]]:
         found = call.entry(call.module, first, *args, **options, **kwargs)
         return [leaf for leaf in jax.tree.leaves(found) if isinstance(leaf, jax.Array)]
 
-    shapes = [jax.ShapeDtypeStruct(leaves[i].shape, leaves[i].dtype) for i in places]
+    shapes = [_as_jax_has_it(leaves[i]) for i in places]
     # jit keeps what it traces under this metadata apart from a user's programs.
     with nn.intercept_methods(_mark), set_xla_metadata(flattening="looked_at"):
         found = jax.make_jaxpr(program)(*shapes)
     given = [i >= len(state) and are_maps(leaves[i]) for i in places]
     kinds = [axes.maps if maps else axes.plain for maps in given]
     return found, [kind(each.shape) for kind, each in zip(kinds, shapes, strict=True)]
+
+
+def _as_jax_has_it(leaf: Any) -> jax.ShapeDtypeStruct:
+    """NumPy's double precision is single, where JAX has not been told otherwise."""
+    is_numpys = isinstance(leaf, np.ndarray)
+    dtype = jax.dtypes.canonicalize_dtype(leaf.dtype) if is_numpys else leaf.dtype
+    return jax.ShapeDtypeStruct(leaf.shape, dtype)
 
 
 def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
