@@ -37,10 +37,12 @@ class TorchNet(torch.nn.Module):
 class Net(layers.Module):
     """Its twin."""
 
+    kind: type = layers.Dropout
+
     def setup(self):
         self.conv = layers.Conv2d(3, 4, 3)
         self.drops = [layers.Dropout2d(0.3), layers.Dropout(0.4)]
-        self.free = layers.Dropout(0.2)  # torch's is a function
+        self.free = self.kind(0.2)  # torch's is a function
         self.flatten = layers.Flatten()
         self.body = layers.Sequential([layers.Linear(64, 64), layers.ReLU()])
         self.head = layers.Linear(64, 5)
@@ -175,3 +177,12 @@ def test_parameters_of_ones_own_have_no_limit_but_torchs_distribution():
     assert not failures(dataclasses.replace(PAIR, model=Scaled(), **own), 2)
     ones = dataclasses.replace(PAIR, model=Scaled(nn.initializers.ones), **own)
     assert failures(ones, 2) == {"scale: -log10 p"}
+
+
+def test_a_layer_that_calls_its_base_is_one_call():
+    class Louder(layers.Dropout):
+        def __call__(self, x, train=False):
+            return super().__call__(x, train)
+
+    own = dataclasses.replace(PAIR, model=Net(Louder))
+    assert not failures(own, 5) | failures(own, 6)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from flaxnets.parity.observe import outermost
 from flaxnets.parity.pair import as_ours
 from flaxnets.training.call import apply, statistics
 
@@ -114,13 +115,13 @@ def _calls_that_drop(model: nn.Module, variables: Any, x: Any, found: list[Place
         before = {**context.module.variables.get("masks", {})}
         out = call(*args, **kwargs)
         for name, mask in context.module.variables.get("masks", {}).items():
-            if context.method_name == "__call__" and name not in before and hasattr(mask, "shape"):
+            if name not in before and hasattr(mask, "shape"):
                 found.append(Place(context.module.path, name, ()))
                 masks.append(mask)
         return out
 
     key = jax.random.key(0)
-    with nn.intercept_methods(look):
+    with nn.intercept_methods(outermost(look)):
         changing = ["masks", *statistics(variables)]
         apply(model, variables, x, True, {"dropout": key}, changing)
     return masks

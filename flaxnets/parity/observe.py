@@ -13,6 +13,23 @@ from flaxnets.parity.pair import as_ours
 from flaxnets.training.call import apply, apply_in_training
 
 
+def outermost(look: Callable[..., Any]) -> Callable[..., Any]:
+    """An interceptor of the calls of modules: that of a base's ``__call__`` is none of its own."""
+    inside: list[tuple[str, ...]] = []
+
+    def looking(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        path = context.module.path
+        if context.method_name != "__call__" or path in inside:
+            return call(*args, **kwargs)
+        inside.append(path)
+        try:
+            return look(call, args, kwargs, context)
+        finally:
+            inside.remove(path)
+
+    return looking
+
+
 def torch_layers(net: torch.nn.Module, x: torch.Tensor) -> dict[str, np.ndarray]:
     """The output of each call of a named module, in our layout; the network's as ``output``."""
     found: dict[str, np.ndarray] = {}
@@ -40,11 +57,11 @@ def flax_layers(model: nn.Module, variables: Any, x: Any, train: bool) -> dict[s
         def keep(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
             out = call(*args, **kwargs)
             path = context.module.path
-            if context.method_name == "__call__" and path:
+            if path:
                 found[_numbered(names.get(path, ".".join(path)), found)] = out
             return out
 
-        with nn.intercept_methods(keep):
+        with nn.intercept_methods(outermost(keep)):
             found["output"] = (
                 apply_in_training(model, variables, x, None)[0]
                 if train

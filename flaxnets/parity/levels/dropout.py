@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from flaxnets.parity.bounds import FLOAT32
 from flaxnets.parity.masks import Drawn, mask_places, record_masks
+from flaxnets.parity.observe import outermost
 from flaxnets.parity.pair import Pair, Sides
 from flaxnets.parity.records import Record, surprise
 from flaxnets.training.batches import Batch
@@ -115,11 +116,11 @@ def _drawing(model: nn.Module, paths: Sequence[tuple[str, ...]]) -> Callable[...
 
         def ones(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
             out = call(*args, **kwargs)
-            if context.method_name == "__call__" and context.module.path in paths:
+            if context.module.path in paths:
                 found.append(call(jnp.ones_like(args[0]), *args[1:], **kwargs))
             return out
 
-        with nn.intercept_methods(ones):
+        with nn.intercept_methods(outermost(ones)):
             apply(model, variables, x, train, {"dropout": jax.random.key(seed)})
         return found
 
