@@ -332,7 +332,10 @@ def test_outputs_may_be_several():
 
     whole = ((X, np.arange(22)), (X, np.arange(22)))
     config = Config(epochs=1, batch_size=4)
-    loss = lambda out, y: squared(out["a"], y)  # noqa: E731
+
+    def loss(out, y):
+        return squared(out["a"], y)
+
     (epoch,) = training.fit(Two(), whole, config, loss=loss)
     assert np.isnan(epoch.metrics.test_accuracy)
     for size in (5, 22):

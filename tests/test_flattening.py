@@ -16,7 +16,10 @@ from flaxnets import interop, layers
 KEY = jax.random.key(0)
 KEYS = {"params": KEY, "dropout": KEY}
 IMAGES = jax.ShapeDtypeStruct((2, 4, 5, 1), jnp.float32)
-RAW = "fc reads maps (3, 4, 2) flattened as they lie, H, W, C; torch flattens C, H, W: say flattened_from=(3, 4, 2) in that Linear, or flatten by flaxnets.layers.Flatten()"  # noqa: E501
+RAW = (
+    "fc reads maps (3, 4, 2) flattened as they lie, H, W, C; torch flattens C, H, W: say "
+    "flattened_from=(3, 4, 2) in that Linear, or flatten by flaxnets.layers.Flatten()"
+)
 
 
 class Net(layers.Module):

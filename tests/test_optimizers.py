@@ -222,6 +222,7 @@ def test_settings_without_a_twin_or_that_differ_between_groups_are_refused_by_na
         (state(torch.optim.SGD, momentum=0.9, dampening=0.1), "SGD with dampening=0.1"),
         (state(torch.optim.Adam, ("lr", 1.0)), "groups of parameters differ in lr"),
         (state(torch.optim.Adamax), "no Adam: only Adam, AdamW and SGD"),
+        (torch.optim.Muon([torch.ones(3, 4)]).state_dict(), "no Adam: only Adam, AdamW and SGD"),
     ):
         with pytest.raises(ValueError, match=message):
             interop.optimizer_from_torch(Small(), optimizer)

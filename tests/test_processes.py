@@ -54,7 +54,8 @@ class Group:
     def __init__(self):
         self.processes = []
 
-    def train(self, count, *arguments):
+    def train(self, count, *arguments, each=lambda number: ()):
+        """So many, each with the arguments of all and some of its own."""
         address = f"localhost:{free_port()}"
         for number in range(count):
             self.start(
@@ -69,6 +70,7 @@ class Group:
                 "--process-id",
                 number,
                 *arguments,
+                *each(number),
             )
         return self.processes[-count:]
 
@@ -158,26 +160,9 @@ def test_bad_input_to_the_first_ends_all(group, tmp_path):
 
 
 def test_processes_with_other_settings_are_refused(group, tmp_path):
-    address = f"localhost:{free_port()}"
-    for number in range(2):
-        group.start(
-            "-m",
-            "flaxnets",
-            "train",
-            "--distributed",
-            "--coordinator",
-            address,
-            "--num-processes",
-            2,
-            "--process-id",
-            number,
-            *FLAGS,
-            "--seed",
-            number,
-            "--workdir",
-            tmp_path / "run",
-        )
-    first, second = (ends(process) for process in group.processes)
+    seeds = {"each": lambda number: ("--seed", number)}
+    both = group.train(2, *FLAGS, "--workdir", tmp_path / "run", **seeds)
+    first, second = map(ends, both)
     assert second[0] == 2
     assert "process 0 has seed 0, not 1: give all processes the same" in second[2]
     assert first[0] == 1

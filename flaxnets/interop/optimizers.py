@@ -95,14 +95,9 @@ def optimizer_to_torch(
         theirs: named(held, {"params": getattr(found[0], ours)}, _misfit(model))
         for theirs, ours in kinds.items()
     }
-    places = [place for group in groups for place in group["params"]]
-    if len(places) != len(held):
-        raise ValueError(
-            f"the optimizer has {len(places)} parameters, {type(model).__name__} {len(held)}"
-        )
     state = {
         place: {kind: arrays[leaf.name] for kind, arrays in moments.items()}
-        for place, leaf in zip(places, held, strict=True)
+        for place, leaf in zip(_places(model, optimizer), held, strict=True)
     }
     for of_one in () if is_sgd else state.values():  # an array each: torch counts in place
         of_one["step"] = np.array(found[0].count, np.float32)
@@ -112,7 +107,7 @@ def optimizer_to_torch(
 def kind_of(group: Mapping[str, Any]) -> str:
     """Adam, AdamW or SGD. Raises ValueError for another class, or what optax has not of these."""
     name = next((OTHERS[key] for key in group if key in OTHERS), None)
-    if "nesterov" in group:
+    if {"momentum", "dampening", "nesterov"} <= group.keys():  # Muon has the first and the last
         name = "SGD"
     elif name or not {"params", "amsgrad", "weight_decay"} <= group.keys():
         raise ValueError(
@@ -151,12 +146,7 @@ def filled(
     model: nn.Module, optimizer: Mapping[str, Any], twin: optax.GradientTransformation
 ) -> optax.OptState:
     """The state of ``twin``, with what torch keeps of each parameter in its place."""
-    held = parameters(model)
-    places = [place for group in optimizer["param_groups"] for place in group["params"]]
-    if len(places) != len(held):
-        raise ValueError(
-            f"the optimizer has {len(places)} parameters, {type(model).__name__} {len(held)}"
-        )
+    held, places = parameters(model), _places(model, optimizer)
     zeros = {leaf.name: np.zeros(leaf.shape, np.float32) for leaf in held}
     fresh = twin.init(placed(held, zeros, "")["params"])
     kept = (dict(optimizer["state"].get(place, {})) for place in places)
@@ -183,6 +173,16 @@ def filled(
 
 def _keeps(node: Any) -> bool:
     return isinstance(node, optax.ScaleByAdamState | optax.TraceState)
+
+
+def _places(model: nn.Module, optimizer: Mapping[str, Any]) -> list[Any]:
+    """What torch's optimizer calls each of the model's parameters, in their order."""
+    places = [place for group in optimizer["param_groups"] for place in group["params"]]
+    if len(places) != (count := len(parameters(model))):
+        raise ValueError(
+            f"the optimizer has {len(places)} parameters, {type(model).__name__} {count}"
+        )
+    return places
 
 
 def _misfit(model: nn.Module) -> str:

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 
 from flaxnets.layers.base import Module
+from flaxnets.layers.flattening.marks import are_maps
 from flaxnets.layers.tree import is_hidden, named
 
 
@@ -15,11 +16,12 @@ class Flatten(Module):
     Feature maps, (N, H, W, C), lie channels last here, and are transposed to be flattened in the
     order C, H, W. That costs a copy, and is spared where a ``Linear`` of the same network says
     ``flattened_from=(H, W, C)``: then they are flattened as they lie, and ``interop`` permutes that
-    layer's weights instead. Any dtype goes through as it is.
+    layer's weights instead. Square images of one channel may lie as torch's, (N, 1, A, A): they are
+    flattened as they are. Any dtype goes through as it is.
     """
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        if x.ndim == 4 and not _is_read_as_it_lies(self, x.shape[1:]):
+        if are_maps(x) and not _is_read_as_it_lies(self, x.shape[1:]):
             x = x.transpose(0, 3, 1, 2)
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
