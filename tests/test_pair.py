@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from flaxnets import layers
 from flaxnets.parity import compare
 from flaxnets.parity.masks import record_masks
-from flaxnets.parity.pair import Pair
+from flaxnets.parity.pair import Pair, channels_last
 
 
 class TorchNet(torch.nn.Module):
@@ -186,3 +186,42 @@ def test_a_layer_that_calls_its_base_is_one_call():
 
     own = dataclasses.replace(PAIR, model=Net(Louder))
     assert not failures(own, 5) | failures(own, 6)
+
+
+@pytest.mark.parametrize(
+    ("drop", "shape"),
+    [
+        (lambda x: F.dropout(x, 0.3), (4, 50)),
+        (lambda x: F.dropout(x, training=True, p=0.3), (4, 50)),
+        (lambda x: F.dropout1d(x, 0.3), (4, 9, 5)),
+        (lambda x: F.dropout2d(x, 0.3), (4, 9, 5, 5)),
+        (lambda x: F.dropout3d(x, 0.3), (4, 9, 2, 3, 3)),
+        (lambda x: torch.dropout(x, 0.3, True), (4, 50)),
+        (lambda x: torch.dropout(x, p=0.3, train=True), (4, 50)),
+        (lambda x: torch.feature_dropout(x, 0.3, True), (4, 9, 5, 5)),
+    ],
+)
+def test_the_mask_of_every_kind_of_dropout_is_recorded(drop, shape):
+    class Dropping(torch.nn.Module):
+        def forward(self, x):
+            return drop(x)
+
+    torch.manual_seed(0)
+    net, x = Dropping().train(), torch.ones(shape)
+    out, (drawn,) = record_masks(net, lambda: net(x))
+    assert drawn.p == 0.3
+    np.testing.assert_array_equal(drawn.keep, channels_last(out.numpy()) != 0)
+    assert 0 < drawn.keep.mean() < 1
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [lambda x: F.dropout(x, 0.3, False), lambda x: torch.dropout(x, 0.3, False), F.relu],
+)
+def test_what_drops_nothing_leaves_no_mask(leave):
+    class Leaving(torch.nn.Module):
+        def forward(self, x):
+            return leave(x)
+
+    net = Leaving().train()
+    assert record_masks(net, lambda: net(torch.ones(3, 4)))[1] == []

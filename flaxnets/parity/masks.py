@@ -16,8 +16,10 @@ from flaxnets.parity.observe import outermost
 from flaxnets.parity.pair import as_ours
 from flaxnets.training.call import apply, statistics
 
-DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, torch.dropout}
-OTHERS = {F.alpha_dropout, F.feature_alpha_dropout}
+IN_C = {torch.dropout, torch.feature_dropout}  # which have no signature, nor defaults
+DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, *IN_C}
+OTHERS = {F.alpha_dropout, F.feature_alpha_dropout, torch.alpha_dropout}
+OTHERS |= {torch.feature_alpha_dropout, torch.dropout_, torch.feature_dropout_}
 
 
 class Drawn(NamedTuple):
@@ -75,8 +77,9 @@ class _Recording(TorchFunctionMode):
 
 
 def _arguments(call: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    if call is torch.dropout:  # written in C: it has no signature, nor defaults
-        return {**dict(zip(("input", "p", "train"), args, strict=False)), **kwargs}
+    if call in IN_C:
+        named = {"training" if name == "train" else name: value for name, value in kwargs.items()}
+        return {**dict(zip(("input", "p", "training"), args, strict=False)), **named}
     bound = inspect.signature(call).bind(*args, **kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)
