@@ -29,7 +29,7 @@ def test_a_signal_ends_the_run_saved_and_with_its_status(number, tmp_path):
 
 # After the first chunk there are compiled steps that take minutes, waited for as training does.
 BUSY = """
-import sys, jax
+import signal, sys, jax
 from flaxnets.cli import program
 from flaxnets.runs.recorder import Recorder
 
@@ -39,6 +39,8 @@ def busy(self, chunk):
     powers(jax.numpy.ones((100, 100))).block_until_ready()
 
 Recorder.write = busy
+# a shell has it ignored by what it starts in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(program.main(sys.argv[1:]))
 """
 
