@@ -156,55 +156,6 @@ def idx_bytes(array):
     return header + array.astype(np.uint8).tobytes()
 
 
-def check_layer(ours, theirs, shape):
-    """A layer is its twin in torch: text, outputs, gradients, conversion, what training changes.
-
-    ``shape`` is that of an input as it lies here. Sums of a few hundred terms of order one: in
-    float64 each side is within about 1e-14.
-    """
-    import torch
-
-    from flaxnets import interop
-    from flaxnets.training.call import statistics
-
-    close = {"rtol": 1e-12, "atol": 1e-12}
-    name, their_name = type(ours).__name__, type(theirs).__name__
-    assert repr(ours).replace(name, their_name, 1) == repr(theirs)
-    theirs = theirs.double().eval()
-    x = np.random.default_rng(0).normal(size=shape)
-    x_theirs = torch.tensor(_channels_first(x)).requires_grad_()
-    with jax.enable_x64(True):
-        variables = interop.from_torch(ours, theirs.state_dict())
-        state = {key: value for key, value in variables.items() if key != "params"}
-        outputs = theirs(x_theirs)
-        weights = np.random.default_rng(1).normal(size=outputs.shape)
-        (outputs * torch.tensor(weights)).sum().backward()
-
-        def objective(params, x):
-            out = ours.apply({"params": params, **state}, x)
-            return jnp.sum(_channels_first(out) * weights), out
-
-        of_both = jax.jit(jax.grad(objective, (0, 1), has_aux=True))
-        (slopes, slope), out = of_both(variables.get("params", {}), jnp.asarray(x))
-        np.testing.assert_allclose(_channels_first(out), outputs.detach(), **close)
-        np.testing.assert_allclose(_channels_first(slope), x_theirs.grad, **close)
-        slopes = interop.to_torch(ours, {"params": slopes, **state})
-        for name, parameter in theirs.named_parameters():
-            np.testing.assert_allclose(slopes[name], parameter.grad, err_msg=name, **close)
-        back = interop.to_torch(ours, variables)
-        assert list(back) == list(theirs.state_dict())
-        if counted := statistics(variables):
-            theirs.train()(x_theirs)
-            _, changed = ours.apply(variables, jnp.asarray(x), train=True, mutable=counted)
-            back = interop.to_torch(ours, {**variables, **changed})
-        for name, tensor in theirs.state_dict().items():
-            np.testing.assert_allclose(back[name], tensor, err_msg=name, **close)
-
-
-def _channels_first(x):
-    return x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
-
-
 def idx_folder(folder, n=10, label=3, side=28):
     """MNIST's four files, of ``n`` black images."""
     folder.mkdir(parents=True)

@@ -139,7 +139,7 @@ def test_the_worked_examples_hold_and_a_mistake_in_them_is_seen(tmp_path, capsys
 
     for wrong in (Uncounted, Mislaid):
         with pytest.raises(AssertionError, match="Not equal"):
-            page.check_layer(wrong(3), page.TorchScale(3), shape=(4, 3))
+            page.check_layer(wrong(3), page.TorchScale(3), (4, 3))
 
 
 @pytest.mark.parametrize("command", commands("python train.py"))

@@ -1,6 +1,7 @@
 """Fully connected layers."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -33,6 +34,8 @@ class Linear(Module):
             flattened in another order than is said.
     """
 
+    reads_features: ClassVar[bool] = True
+    makes_features: ClassVar[bool] = True
     in_features: int
     out_features: int
     use_bias: bool = True

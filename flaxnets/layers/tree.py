@@ -63,7 +63,8 @@ def torch_name(name: str) -> str:
 
 # What a module has among its attributes that are not its author's, but linen's and ours.
 LINENS = {*dir(nn.Module), *nn.Module.__annotations__, "name", "parent", "scope", "_parent_ref"}
-LINENS |= {"attributes", "extra_repr", "makes_maps", "named_children", "named_modules", "tensors"}
+LINENS |= {"attributes", "extra_repr", "named_children", "named_modules", "tensors"}
+LINENS |= {"makes_features", "makes_maps", "reads_features"}
 
 
 def _holds_modules(value: Any) -> bool:

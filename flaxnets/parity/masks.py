@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from flaxnets.parity.observe import outermost
 from flaxnets.parity.pair import as_ours
-from flaxnets.training.call import apply, statistics
+from flaxnets.training.call import mode, statistics
 
 IN_C = {torch.dropout, torch.feature_dropout}  # which have no signature, nor defaults
 DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, *IN_C}
@@ -104,14 +104,24 @@ def _inside(net: torch.nn.Module) -> Iterator[list[str]]:
             hook.remove()
 
 
-def mask_places(model: nn.Module, variables: Any, x: Any) -> list[Place]:
-    """Where the twin drops out in a call in training, in the order of its calls."""
+def mask_places(model: nn.Module, variables: Any, *inputs: Any) -> list[Place]:
+    """Where the twin drops out in a call in training, in the order of its calls.
+
+    ``inputs`` are trees of arrays and of other things, which stay as they are.
+    """
     found: list[Place] = []
-    shapes = jax.eval_shape(lambda v, x: _calls_that_drop(model, v, x, found), variables, x)
+    leaves, structure = jax.tree.flatten(inputs)
+    arrays = {i: leaf for i, leaf in enumerate(leaves) if hasattr(leaf, "shape")}
+
+    def call(variables: Any, arrays: Any) -> Any:
+        given = [arrays.get(i, leaf) for i, leaf in enumerate(leaves)]
+        return _calls_that_drop(model, variables, jax.tree.unflatten(structure, given), found)
+
+    shapes = jax.eval_shape(call, variables, arrays)
     return [place._replace(shape=shape.shape) for place, shape in zip(found, shapes, strict=True)]
 
 
-def _calls_that_drop(model: nn.Module, variables: Any, x: Any, found: list[Place]) -> Any:
+def _calls_that_drop(model: nn.Module, variables: Any, inputs: Any, found: list[Place]) -> Any:
     masks: list[jax.Array] = []
 
     def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -123,10 +133,10 @@ def _calls_that_drop(model: nn.Module, variables: Any, x: Any, found: list[Place
                 masks.append(mask)
         return out
 
-    key = jax.random.key(0)
+    rngs, changing = {"dropout": jax.random.key(0)}, ["masks", *statistics(variables)]
+    model, switch = mode(model, True)
     with nn.intercept_methods(outermost(look)):
-        changing = ["masks", *statistics(variables)]
-        apply(model, variables, x, True, {"dropout": key}, changing)
+        model.apply(variables, *inputs, rngs=rngs, mutable=changing, **switch)
     return masks
 
 

@@ -29,11 +29,18 @@ _refusals: dict[Any, str | None] = {}
 class Checked(nn.Module):
     """A module whose calls by ``apply`` and ``init`` are looked at first.
 
+    A layer ``makes_maps`` if it takes and gives maps, channels last, where it is given three axes
+    or more. It ``reads_features`` if it has an array with an entry for each place of the last axis
+    of what else it is given: it has a field ``flattened_from`` then, as ``Linear`` has; and it
+    ``makes_features`` if its outputs are others, not those in their order.
+
     Raises:
         ValueError: if a ``Linear`` reads maps that were flattened in another order than it says.
     """
 
     makes_maps: ClassVar[bool] = False
+    reads_features: ClassVar[bool] = False
+    makes_features: ClassVar[bool] = False
 
     @nn.nowrap
     def apply(self, variables: Any, *args: Any, **kwargs: Any) -> Any:
@@ -99,13 +106,17 @@ def _is_at_risk(module: nn.Module, is_given_maps: bool) -> bool:
 
 @functools.lru_cache(REMEMBERED)
 def _reads_maps(module: nn.Module, is_given_maps: bool) -> bool:
-    """Whether it has maps and a ``Linear``, and can be converted."""
+    """Whether it has maps and what reads features, and can be converted."""
     try:
         modules = tree.visited(module, lambda bound: [found for _, found in tree.named(bound)])
     except Exception:  # which the call or interop will say
         return False
     has_maps = is_given_maps or any(map(marks.makes_maps, modules))
-    return has_maps and any(map(marks.is_linear, modules)) and not any(map(tree.is_hidden, modules))
+    return (
+        has_maps
+        and any(map(marks.reads_features, modules))
+        and not any(map(tree.is_hidden, modules))
+    )
 
 
 def _judged(call: Call) -> tuple[str | None, bool]:

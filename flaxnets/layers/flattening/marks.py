@@ -20,7 +20,7 @@ OPTIONS = ("rngs", "method", "mutable", "capture_intermediates")  # of linen, no
 class Mark(NamedTuple):
     """What is written beside an array while a call is looked at."""
 
-    role: str  # "made" or "read" maps, "features" of a Linear or what it "takes"
+    role: str  # "made" or "read" maps, "features" of a layer, as Linear, or what it "takes"
     rank: int  # vmap adds axes before
     path: str
     declared: list[int] | None
@@ -81,20 +81,31 @@ def _as_jax_has_it(leaf: Any) -> jax.ShapeDtypeStruct:
 
 def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
     module = context.module
-    if context.method_name != "__call__" or not (is_linear(module) or makes_maps(module)):
+    if context.method_name != "__call__" or not (reads_features(module) or makes_maps(module)):
         return call(*args, **kwargs)
-    before, after = ("takes", "features") if is_linear(module) else ("read", "made")
-    args, kwargs = _with_marks((args, kwargs), before, module)
-    return _with_marks(call(*args, **kwargs), after, module)
+    args, kwargs = _with_marks((args, kwargs), _role_before, module)
+    return _with_marks(call(*args, **kwargs), _role_after, module)
 
 
-def _with_marks(tree: Any, role: str, module: nn.Module) -> Any:
+def _role_before(module: nn.Module, rank: int) -> str:
+    if makes_maps(module) and rank > 2:
+        return "read"
+    return "takes" if reads_features(module) and rank else ""
+
+
+def _role_after(module: nn.Module, rank: int) -> str:
+    if makes_maps(module) and rank > 2:
+        return "made"
+    return "features" if getattr(module, "makes_features", False) and rank else ""
+
+
+def _with_marks(tree: Any, role_of: Callable[[nn.Module, int], str], module: nn.Module) -> Any:
     path = ".".join(module.path) or type(module).__name__
     found = getattr(module, "flattened_from", None)
     declared = None if found is None else [int(size) for size in found]
 
     def marked(leaf: Any) -> Any:
-        if not is_array(leaf) or leaf.ndim == 0:
+        if not is_array(leaf) or not (role := role_of(module, leaf.ndim)):
             return leaf
         return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, path, declared)))
 
@@ -106,9 +117,10 @@ def makes_maps(module: nn.Module) -> bool:
     return bool(getattr(module, "makes_maps", False))
 
 
-def is_linear(module: nn.Module) -> bool:
-    """Whether it reads flattenings, and has not said by () that they are as torch's."""
-    return getattr(module, "flattened_from", ()) != ()
+def reads_features(module: nn.Module) -> bool:
+    """Whether it may read flattenings, and has not said by () that they are as torch's."""
+    says = getattr(module, "reads_features", False)
+    return bool(says) and getattr(module, "flattened_from", None) != ()
 
 
 def is_array(leaf: Any) -> bool:

@@ -1,0 +1,12 @@
+"""Layers in options that are drawn, by hypothesis, each with inputs that it takes.
+
+A file a family. ``LAYERS`` has them all by their names, which are torch's too.
+"""
+
+from draws import linear
+from draws.draw import Layer
+
+FAMILIES = (linear,)
+LAYERS: dict[str, Layer] = {
+    name: layer for family in FAMILIES for name, layer in family.LAYERS.items()
+}

@@ -1,0 +1,113 @@
+"""What is drawn: a layer's arguments, and inputs; and what is refused."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import torch
+from hypothesis import strategies as st
+
+from flaxnets import layers
+
+Inputs = Callable[[int, np.random.Generator], tuple[Any, ...]]
+
+
+class Draw(NamedTuple):
+    """A layer in some of its options.
+
+    Attributes:
+        arguments: by torch's names.
+        inputs: makes the positional arguments of a call with n examples: arrays as they lie here,
+            float64 or int64, trees of them, None, or what is no array and stays as it is.
+        maps: whether arrays of three axes and more are maps, channels last here and first in torch.
+            By default those of four are, those of three if the layer ``makes_maps``.
+        bounds: of errors that are not rounding's, by the beginning of what a check is called. Each
+            has its reason beside it, where it is drawn.
+    """
+
+    arguments: dict[str, Any]
+    inputs: Inputs
+    maps: bool | None = None
+    bounds: Mapping[str, float] = {}
+
+
+class Wrong(NamedTuple):
+    """What is refused: arguments by torch's names; with inputs, when the layer is called."""
+
+    arguments: dict[str, Any]
+    inputs: Inputs | None = None
+    message: str = ""  # what ours must say: by default the name of the last argument
+
+
+class Layer(NamedTuple):
+    """A layer, and all that is drawn of it.
+
+    Attributes:
+        draws: its options with inputs.
+        examples: options that have a trap; they are looked at in every test run.
+        wrong: what torch refuses, and so do we.
+        refused: what torch takes and we do not, by the option's name.
+        unheard: parameters of torch's that have no meaning here.
+        theirs: torch's class, if it is not torch.nn's of that name.
+    """
+
+    draws: st.SearchStrategy[Draw]
+    examples: Sequence[Draw] = ()
+    wrong: Sequence[Wrong] = ()
+    refused: Mapping[str, Wrong] = {}
+    unheard: Sequence[str] = ("device", "dtype")
+    theirs: Callable[..., torch.nn.Module] | None = None
+
+    def pair(self, name: str, arguments: Mapping[str, Any]) -> tuple[Any, torch.nn.Module]:
+        """Ours and torch's with the same arguments."""
+        return self.ours(name, arguments), self.torchs(name)(**arguments)
+
+    def ours(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """torch's ``bias`` is ``use_bias`` here."""
+        renamed = {"use_bias" if key == "bias" else key: v for key, v in arguments.items()}
+        return getattr(layers, name)(**renamed)
+
+    def torchs(self, name: str) -> Any:
+        """torch's class."""
+        return self.theirs or getattr(torch.nn, name)
+
+    def called_here(self, name: str, wrong: Wrong) -> None:
+        """Make what is refused, and call it if there are inputs."""
+        layer = self.ours(name, wrong.arguments)
+        if wrong.inputs:
+            layer.init_with_output(jax.random.key(0), *wrong.inputs(2, np.random.default_rng(0)))
+
+    def called_in_torch(self, name: str, wrong: Wrong) -> None:
+        """The same; maps lie channels first there."""
+        layer = self.torchs(name)(**wrong.arguments)
+        if wrong.inputs:
+            inputs = wrong.inputs(2, np.random.default_rng(0))
+            layer.double()(*jax.tree.map(self._tensor(name), inputs))
+
+    def _tensor(self, name: str) -> Callable[[Any], Any]:
+        rank = 3 if getattr(layers, name).makes_maps else 4
+
+        def tensor(leaf: Any) -> Any:
+            if not isinstance(leaf, np.ndarray):
+                return leaf
+            moved = np.moveaxis(leaf, -1, 1).copy() if leaf.ndim >= rank else leaf
+            return torch.tensor(moved)
+
+        return tensor
+
+    def parameters(self, name: str) -> list[str]:
+        """What torch's class takes."""
+        found = inspect.signature(self.torchs(name).__init__).parameters
+        return [p for p in found if p not in ("self", *self.unheard)]
+
+
+def normal(*shape: int) -> Inputs:
+    """One array (n, *shape) from a normal distribution."""
+    return lambda n, rng: (rng.normal(size=(n, *shape)),)
+
+
+def halves(*shape: int) -> Inputs:
+    """One array of multiples of a half, among which are ties, zeros and ones: kinks."""
+    return lambda n, rng: (rng.integers(-8, 9, (n, *shape)) / 2,)

@@ -1,0 +1,87 @@
+"""Every layer in its options, against its torch twin: those with a trap, and some that are drawn.
+
+Hundreds of draws are benchmarks/layers.py's; its table is in docs/layers.md.
+"""
+
+import inspect
+
+import pytest
+from draws import LAYERS
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from layer_check import check_layer, initial_findings
+
+from flaxnets import layers
+
+EXAMPLES = [(name, i) for name, layer in LAYERS.items() for i in range(len(layer.examples))]
+WRONG = [(name, i) for name, layer in LAYERS.items() for i in range(len(layer.wrong))]
+REFUSED = [(name, option) for name, layer in LAYERS.items() for option in layer.refused]
+few = settings(max_examples=1, derandomize=True, deadline=None, phases=[Phase.generate])
+
+
+@pytest.mark.parametrize(("name", "i"), EXAMPLES)
+def test_a_layer_is_its_twin_where_there_is_a_trap(name, i):
+    draw = LAYERS[name].examples[i]
+    check_layer(*LAYERS[name].pair(name, draw.arguments), draw)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_is_its_twin_in_options_that_are_drawn(name):
+    @few
+    @given(st.data())
+    def check(data):
+        draw = data.draw(LAYERS[name].draws)
+        check_layer(*LAYERS[name].pair(name, draw.arguments), draw)
+
+    check()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_parameters_begin_as_torchs_do(name):
+    draw = LAYERS[name].examples[0]
+    far = [found for found in initial_findings(LAYERS[name], name, draw) if not found.passed]
+    assert not far
+
+
+@pytest.mark.parametrize(("name", "i"), WRONG)
+def test_what_torch_refuses_is_refused(name, i):
+    layer, wrong = LAYERS[name], LAYERS[name].wrong[i]
+    with pytest.raises((ValueError, TypeError, RuntimeError, AssertionError, IndexError)):
+        layer.called_in_torch(name, wrong)
+    with pytest.raises((ValueError, TypeError), match=wrong.message or [*wrong.arguments][-1]):
+        layer.called_here(name, wrong)
+
+
+@pytest.mark.parametrize(("name", "option"), REFUSED)
+def test_what_only_torch_takes_is_refused_by_name(name, option):
+    layer, refused = LAYERS[name], LAYERS[name].refused[option]
+    layer.called_in_torch(name, refused)
+    with pytest.raises((ValueError, TypeError), match=refused.message or option):
+        layer.called_here(name, refused)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_option_of_torchs_comes_in_its_order_and_is_drawn_or_refused(name):
+    layer = LAYERS[name]
+    theirs = ["use_bias" if p == "bias" else p for p in layer.parameters(name)]
+    ours = list(inspect.signature(getattr(layers, name)).parameters)
+    assert ours[: len(theirs)] == theirs
+    drawn = {p for draw in _draws(layer) for p in draw.arguments} | set(layer.refused)
+    assert set(layer.parameters(name)) <= drawn
+
+
+def _draws(layer):
+    found = list(layer.examples)
+
+    @settings(max_examples=60, derandomize=True, deadline=None, phases=[Phase.generate])
+    @given(layer.draws)
+    def draw(drawn):
+        found.append(drawn)
+
+    draw()
+    return found
+
+
+def test_every_layer_is_drawn():
+    others = {"Module", "Tensor"}  # which are none
+    assert {n for n in layers.__all__ if n[0].isupper()} - others == set(LAYERS)
