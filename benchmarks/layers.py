@@ -1,0 +1,141 @@
+"""Is every layer its twin in torch, in every option? What is the largest error?
+
+    python benchmarks/layers.py --draws 300
+    python benchmarks/layers.py --page
+
+Draws options and inputs of each layer from a fixed seed and compares all that flaxnets checks, as
+the tests do with a few draws: see layer_check.py. Prints a line a layer, and what a draw that fails
+found. --page writes the table of docs/layers.md from the results. An hour on two cores.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import multiprocessing
+import sys
+from pathlib import Path
+from typing import Any
+
+import environment
+import jax
+from draws import LAYERS
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from layer_check import check_layer, compared
+
+PAGE = Path(__file__).parents[1] / "docs/layers.md"
+BEGIN, END = "<!-- the table: python benchmarks/layers.py --page -->\n", "<!-- its end -->\n"
+
+
+def main() -> int:
+    """Print a line a layer, and save all. Returns 1 if a draw failed."""
+    options = parse()
+    if options.page:
+        rows = json.loads(Path(options.output).read_text())["rows"]
+        PAGE.write_text(with_table(PAGE.read_text(), rows))
+        return 0
+    rows = []
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(options.jobs, context) as pool:
+        names = options.layer or list(LAYERS)
+        for row in pool.map(tried, names, [options.draws] * len(names)):
+            rows.append(row)
+            print(_line(row), row["failed"], flush=True)
+    if not options.layer:
+        environment.save(options.output, rows)
+    return int(any(row["failed"] for row in rows))
+
+
+def tried(name: str, draws: int) -> dict[str, Any]:
+    """What came of so many draws of a layer."""
+    layer, found = LAYERS[name], _Largest()
+
+    @settings(
+        max_examples=draws,
+        derandomize=True,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        found.add(*layer.pair(name, (draw := data.draw(layer.draws)).arguments), draw)
+
+    failed = ""
+    try:
+        check()
+    except Exception as error:  # what fails is told, and the others go on
+        failed = str(error)
+    jax.clear_caches()
+    drawn = [option for option in layer.parameters(name) if option in found.options]
+    refused = sorted(layer.refused)
+    return {
+        "layer": name,
+        "exact": drawn,
+        "refused": refused,
+        "draws": found.draws,
+        **found.errors,
+        "failed": failed,
+    }
+
+
+class _Largest:
+    """The largest errors of all draws, in float64."""
+
+    def __init__(self) -> None:
+        self.errors = {"values": 0.0, "gradients": 0.0, "state": 0.0}
+        self.draws, self.options = 0, set[str]()
+
+    def add(self, ours: Any, theirs: Any, draw: Any) -> None:
+        """Of a draw. Raises AssertionError if it is no twin."""
+        findings = list(compared(ours, theirs, draw))
+        if not all(found.passed for found in findings):
+            check_layer(ours, theirs, draw)
+        self.draws, self.options = self.draws + 1, self.options | set(draw.arguments)
+        for name, error, _ in findings:
+            kind = {"output": "values", "gradient": "gradients", "state": "state"}
+            for word, of in kind.items():
+                if f": {word}" in name and not name.startswith("float32"):
+                    self.errors[of] = max(self.errors[of], error)
+
+
+def with_table(page: str, rows: list[dict[str, Any]]) -> str:
+    """The page with the table of these rows."""
+    before, _, rest = page.partition(BEGIN)
+    return before + BEGIN + table(rows) + END + rest.partition(END)[2]
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A line a layer, as Markdown."""
+    lines = ["| layer | exact | refused | values | gradients | state |", "|" + " --- |" * 6]
+    for row in rows:
+        exact = ", ".join(f"`{option}`" for option in row["exact"]) or "(no options)"
+        refused = ", ".join(f"`{option}`" for option in row["refused"])
+        errors = " | ".join(_error(row[kind]) for kind in ("values", "gradients", "state"))
+        lines.append(f"| `{row['layer']}` | {exact} | {refused} | {errors} |")
+    return "\n".join(lines) + "\n"
+
+
+def _error(error: float) -> str:
+    return f"{error:.0e}".replace("e-0", "e-") if error else "0"
+
+
+def _line(row: dict[str, Any]) -> str:
+    errors = " ".join(f"{kind} {row[kind]:7.1e}" for kind in ("values", "gradients", "state"))
+    return f"{row['layer']:24} {row['draws']:5} draws  {errors}"
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = environment.parser(__doc__, "layers.json", data=False)
+    add = parser.add_argument
+    add("--draws", type=int, default=300, help="of each layer (default: 300)")
+    add("--layer", nargs="+", choices=LAYERS, help="only these, and nothing is saved")
+    add("--jobs", type=int, default=2, help="processes (default: 2)")
+    add("--page", action="store_true", help="write the table of docs/layers.md, and draw nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
