@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flaxnets import layers
 
+RENAMED = {"bias": "use_bias", "init": "init_"}  # torch's names that are others here
 Inputs = Callable[[int, np.random.Generator], tuple[Any, ...]]
 
 
@@ -25,12 +26,14 @@ class Draw(NamedTuple):
             By default those of four are, those of three if the layer ``makes_maps``.
         bounds: of errors that are not rounding's, by the beginning of what a check is called. Each
             has its reason beside it, where it is drawn.
+        trains: whether it is called in training too.
     """
 
     arguments: dict[str, Any]
     inputs: Inputs
     maps: bool | None = None
     bounds: Mapping[str, float] = {}
+    trains: bool = True
 
 
 class Wrong(NamedTuple):
@@ -65,8 +68,8 @@ class Layer(NamedTuple):
         return self.ours(name, arguments), self.torchs(name)(**arguments)
 
     def ours(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """torch's ``bias`` is ``use_bias`` here."""
-        renamed = {"use_bias" if key == "bias" else key: v for key, v in arguments.items()}
+        """With torch's arguments, some of which have another name here."""
+        renamed = {RENAMED.get(key, key): value for key, value in arguments.items()}
         return getattr(layers, name)(**renamed)
 
     def torchs(self, name: str) -> Any:

@@ -7,29 +7,107 @@ given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothi
 ``Dropout2d`` drops whole channels, and modules print as torch's do.
 """
 
-from flaxnets.layers.activation import LogSoftmax, ReLU, Softmax
+from flaxnets.layers.activation import (
+    GELU,
+    LogSigmoid,
+    Mish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+    gelu,
+    softplus,
+)
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.container import Sequential
 from flaxnets.layers.convolution import Conv2d
-from flaxnets.layers.dropout import Dropout, Dropout2d
+from flaxnets.layers.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    FeatureAlphaDropout,
+)
+from flaxnets.layers.exponential import CELU, ELU, SELU
 from flaxnets.layers.flatten import Flatten
 from flaxnets.layers.linear import Linear
 from flaxnets.layers.patches import conv2d
+from flaxnets.layers.piecewise import (
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    ReLU6,
+    RReLU,
+    hardtanh,
+    leaky_relu,
+)
 from flaxnets.layers.pooling import MaxPool2d, max_pool2d
+from flaxnets.layers.prelu import PReLU, prelu
+from flaxnets.layers.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
+from flaxnets.layers.stochastic_depth import StochasticDepth
+from flaxnets.layers.thresholds import (
+    Hardshrink,
+    Softshrink,
+    Threshold,
+    hardshrink,
+    softshrink,
+    threshold,
+)
 
 __all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
+    "AlphaDropout",
     "Conv2d",
     "Dropout",
+    "Dropout1d",
     "Dropout2d",
+    "FeatureAlphaDropout",
     "Flatten",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
     "MaxPool2d",
+    "Mish",
     "Module",
+    "PReLU",
+    "RReLU",
     "ReLU",
+    "ReLU6",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "StochasticDepth",
+    "Tanh",
+    "Tanhshrink",
     "Tensor",
+    "Threshold",
     "conv2d",
+    "gelu",
+    "hardshrink",
+    "hardtanh",
+    "leaky_relu",
     "max_pool2d",
+    "prelu",
+    "softplus",
+    "softshrink",
+    "threshold",
 ]
