@@ -9,27 +9,48 @@ given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothi
 
 from flaxnets.layers.activation import LogSoftmax, ReLU, Softmax
 from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from flaxnets.layers.container import Sequential
 from flaxnets.layers.convolution import Conv2d
 from flaxnets.layers.dropout import Dropout, Dropout2d
 from flaxnets.layers.flatten import Flatten
+from flaxnets.layers.group_norm import (
+    GroupNorm,
+    LocalResponseNorm,
+    group_norm,
+    local_response_norm,
+)
+from flaxnets.layers.instance_norm import InstanceNorm1d, InstanceNorm2d
+from flaxnets.layers.layer_norm import LayerNorm, RMSNorm, layer_norm, rms_norm
 from flaxnets.layers.linear import Linear
 from flaxnets.layers.patches import conv2d
 from flaxnets.layers.pooling import MaxPool2d, max_pool2d
 
 __all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Conv2d",
     "Dropout",
     "Dropout2d",
     "Flatten",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "LayerNorm",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool2d",
     "Module",
+    "RMSNorm",
     "ReLU",
     "Sequential",
     "Softmax",
     "Tensor",
     "conv2d",
+    "group_norm",
+    "layer_norm",
+    "local_response_norm",
     "max_pool2d",
+    "rms_norm",
 ]
