@@ -3,10 +3,15 @@
 A file a family. ``LAYERS`` has them all by their names, which are torch's too.
 """
 
-from draws import activations, dropout, linear
+from draws import activations, dropout, linear, norms
 from draws.draw import Layer
 
-FAMILIES = (activations, dropout, linear)
+FAMILIES = (
+    activations,
+    dropout,
+    linear,
+    norms,
+)
 LAYERS: dict[str, Layer] = {
     name: layer for family in FAMILIES for name, layer in family.LAYERS.items()
 }

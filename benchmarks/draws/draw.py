@@ -10,6 +10,7 @@ import torch
 from hypothesis import strategies as st
 
 from flaxnets import layers
+from flaxnets.training.call import mode
 
 RENAMED = {"bias": "use_bias", "init": "init_"}  # torch's names that are others here
 Inputs = Callable[[int, np.random.Generator], tuple[Any, ...]]
@@ -77,10 +78,15 @@ class Layer(NamedTuple):
         return self.theirs or getattr(torch.nn, name)
 
     def called_here(self, name: str, wrong: Wrong) -> None:
-        """Make what is refused, and call it if there are inputs."""
+        """Make what is refused, and call it in training if there are inputs, as torch's are."""
         layer = self.ours(name, wrong.arguments)
         if wrong.inputs:
-            layer.init_with_output(jax.random.key(0), *wrong.inputs(2, np.random.default_rng(0)))
+            key = jax.random.key(0)
+            keys, inputs = (
+                {"params": key, "dropout": key},
+                wrong.inputs(2, np.random.default_rng(0)),
+            )
+            layer.init_with_output(keys, *inputs, **mode(layer, True)[1])
 
     def called_in_torch(self, name: str, wrong: Wrong) -> None:
         """The same; maps lie channels first there."""

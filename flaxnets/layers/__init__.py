@@ -22,17 +22,15 @@ from flaxnets.layers.activation import (
     softplus,
 )
 from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from flaxnets.layers.container import Sequential
 from flaxnets.layers.convolution import Conv2d
-from flaxnets.layers.dropout import (
-    AlphaDropout,
-    Dropout,
-    Dropout1d,
-    Dropout2d,
-    FeatureAlphaDropout,
-)
+from flaxnets.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
 from flaxnets.layers.exponential import CELU, ELU, SELU
 from flaxnets.layers.flatten import Flatten
+from flaxnets.layers.group_norm import GroupNorm, LocalResponseNorm, group_norm, local_response_norm
+from flaxnets.layers.instance_norm import InstanceNorm1d, InstanceNorm2d
+from flaxnets.layers.layer_norm import LayerNorm, RMSNorm, layer_norm, rms_norm
 from flaxnets.layers.linear import Linear
 from flaxnets.layers.patches import conv2d
 from flaxnets.layers.piecewise import (
@@ -65,24 +63,32 @@ __all__ = [
     "GLU",
     "SELU",
     "AlphaDropout",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Conv2d",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
     "FeatureAlphaDropout",
     "Flatten",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MaxPool2d",
     "Mish",
     "Module",
     "PReLU",
+    "RMSNorm",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -102,11 +108,15 @@ __all__ = [
     "Threshold",
     "conv2d",
     "gelu",
+    "group_norm",
     "hardshrink",
     "hardtanh",
+    "layer_norm",
     "leaky_relu",
+    "local_response_norm",
     "max_pool2d",
     "prelu",
+    "rms_norm",
     "softplus",
     "softshrink",
     "threshold",
