@@ -12,24 +12,38 @@ from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.container import Sequential
 from flaxnets.layers.convolution import Conv2d
 from flaxnets.layers.dropout import Dropout, Dropout2d
+from flaxnets.layers.embedding import Embedding, embedding
+from flaxnets.layers.embedding_bag import EmbeddingBag, embedding_bag
 from flaxnets.layers.flatten import Flatten
 from flaxnets.layers.linear import Linear
 from flaxnets.layers.patches import conv2d
 from flaxnets.layers.pooling import MaxPool2d, max_pool2d
+from flaxnets.layers.recurrent import GRU, LSTM, RNN
+from flaxnets.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Conv2d",
     "Dropout",
     "Dropout2d",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
+    "GRUCell",
+    "LSTMCell",
     "Linear",
     "LogSoftmax",
     "MaxPool2d",
     "Module",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "Softmax",
     "Tensor",
     "conv2d",
+    "embedding",
+    "embedding_bag",
     "max_pool2d",
 ]
