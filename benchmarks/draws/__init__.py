@@ -3,14 +3,16 @@
 A file a family. ``LAYERS`` has them all by their names, which are torch's too.
 """
 
-from draws import activations, dropout, linear, norms
+from draws import activations, dropout, embedding, linear, norms, recurrent
 from draws.draw import Layer
 
 FAMILIES = (
     activations,
     dropout,
+    embedding,
     linear,
     norms,
+    recurrent,
 )
 LAYERS: dict[str, Layer] = {
     name: layer for family in FAMILIES for name, layer in family.LAYERS.items()

@@ -1,6 +1,7 @@
 """What is drawn: a layer's arguments, and inputs; and what is refused."""
 
 import inspect
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -108,7 +109,8 @@ class Layer(NamedTuple):
 
     def parameters(self, name: str) -> list[str]:
         """What torch's class takes."""
-        found = inspect.signature(self.torchs(name).__init__).parameters
+        init = self.torchs(name).__init__
+        found = inspect.signature(next(iter(typing.get_overloads(init)), init)).parameters
         return [p for p in found if p not in ("self", *self.unheard)]
 
 

@@ -83,7 +83,8 @@ def _collect(bound: nn.Module) -> tuple[list[Tensor], list[str]]:
         for tensor in module.tensors() if hasattr(module, "tensors") else _made(module):
             whole = f"{name}.{tensor.name}" if name else tensor.name
             collection, *path = tensor.path
-            found.append(tensor._replace(name=whole, path=(collection, *module.path, *path)))
+            whole_path = (collection, *(tensor.holder or module).path, *path)
+            found.append(tensor._replace(name=whole, path=whole_path, holder=None))
     return found, offences
 
 

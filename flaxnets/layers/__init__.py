@@ -26,6 +26,8 @@ from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from flaxnets.layers.container import Sequential
 from flaxnets.layers.convolution import Conv2d
 from flaxnets.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
+from flaxnets.layers.embedding import Embedding, embedding
+from flaxnets.layers.embedding_bag import EmbeddingBag, embedding_bag
 from flaxnets.layers.exponential import CELU, ELU, SELU
 from flaxnets.layers.flatten import Flatten
 from flaxnets.layers.group_norm import GroupNorm, LocalResponseNorm, group_norm, local_response_norm
@@ -45,6 +47,8 @@ from flaxnets.layers.piecewise import (
 )
 from flaxnets.layers.pooling import MaxPool2d, max_pool2d
 from flaxnets.layers.prelu import PReLU, prelu
+from flaxnets.layers.recurrent import GRU, LSTM, RNN
+from flaxnets.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from flaxnets.layers.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 from flaxnets.layers.stochastic_depth import StochasticDepth
 from flaxnets.layers.thresholds import (
@@ -61,6 +65,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AlphaDropout",
     "BatchNorm1d",
@@ -69,8 +76,11 @@ __all__ = [
     "Dropout",
     "Dropout1d",
     "Dropout2d",
+    "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
+    "GRUCell",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
@@ -78,6 +88,7 @@ __all__ = [
     "Hardtanh",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -89,6 +100,7 @@ __all__ = [
     "Module",
     "PReLU",
     "RMSNorm",
+    "RNNCell",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -107,6 +119,8 @@ __all__ = [
     "Tensor",
     "Threshold",
     "conv2d",
+    "embedding",
+    "embedding_bag",
     "gelu",
     "group_norm",
     "hardshrink",

@@ -24,7 +24,8 @@ class Tensor(NamedTuple):
     In a ``torch.nn.Module`` its ``name`` is as ``weight`` and it is shaped as ``shape`` says; here
     it is at ``path``, as ``("params", "kernel")``, and shaped as ``ours`` says. Between the two
     torch's array is seen as ``view``, if one of its axes is a flattening, and its ``axes`` are
-    permuted, if they lie in another order here.
+    permuted, if they lie in another order here. ``holder`` is the module below which the path is,
+    if it is not the one that names it: weights are tied then.
     """
 
     name: str  # torch's: "weight"
@@ -33,6 +34,7 @@ class Tensor(NamedTuple):
     ours: tuple[int, ...]
     axes: tuple[int, ...] | None = None
     view: tuple[int, ...] | None = None
+    holder: nn.Module | None = None
 
 
 class Module(Checked):

@@ -18,6 +18,10 @@ from flaxnets.training.call import mode, statistics
 
 IN_C = {torch.dropout, torch.feature_dropout}  # which have no signature, nor defaults
 DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, *IN_C}
+# These draw a mask for each layer but the last, in C; what they take is, in order:
+RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
+TAKEN = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train")
+TAKEN += ("bidirectional", "batch_first")
 OTHERS = {F.alpha_dropout, F.feature_alpha_dropout, torch.alpha_dropout}
 OTHERS |= {torch.feature_alpha_dropout, torch.dropout_, torch.feature_dropout_}
 
@@ -62,6 +66,8 @@ class _Recording(TorchFunctionMode):
                 f"{self.inside[-1] or 'the network'} calls {call.__name__}: "
                 "its randomness cannot be replayed"
             )
+        if call in RECURRENT:
+            return self._recurrent(call, args, kwargs)
         if call not in DROPOUTS:
             return call(*args, **kwargs)
         given = _arguments(call, args, kwargs)
@@ -72,8 +78,30 @@ class _Recording(TorchFunctionMode):
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(before)  # the same draw again, where nothing is zero
             again = call(ones, given["p"], True)
-        self.drawn.append(Drawn(self.inside[-1], given["p"], as_ours(again.detach() != 0)))
+        self._record(given["p"], again)
         return out
+
+    def _recurrent(self, call: Any, args: Any, kwargs: Any) -> Any:
+        before, out = torch.get_rng_state(), call(*args, **kwargs)
+        after = torch.get_rng_state()
+        is_packed = len(args) > 3 and not isinstance(args[3], bool)  # it has batch_sizes too
+        in_order = (args[0], *args[2:]) if is_packed else args
+        given = {"batch_first": False, **dict(zip(TAKEN, in_order, strict=False)), **kwargs}
+        if not given["train"] or given["dropout"] == 0:
+            return out
+        # In there the first axis is time, and the outputs of every layer are of one shape.
+        outputs = out[0].transpose(0, 1) if given["batch_first"] else out[0]
+        ones = torch.ones(outputs.shape, dtype=outputs.dtype)
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(before)
+            for _ in range(given["num_layers"] - 1):
+                self._record(given["dropout"], torch.dropout(ones, given["dropout"], True))
+            if not torch.equal(torch.get_rng_state(), after):
+                raise ValueError(f"{self.inside[-1]}: torch's masks of it cannot be drawn again")
+        return out
+
+    def _record(self, p: float, again: torch.Tensor) -> None:
+        self.drawn.append(Drawn(self.inside[-1], p, as_ours(again.detach() != 0)))
 
 
 def _arguments(call: Any, args: Any, kwargs: Any) -> dict[str, Any]:
