@@ -9,11 +9,12 @@ given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothi
 
 from flaxnets.layers.activation import LogSoftmax, ReLU, Softmax
 from flaxnets.layers.base import Module, Tensor
-from flaxnets.layers.container import Sequential
+from flaxnets.layers.container import Identity, ModuleDict, ModuleList, Sequential
 from flaxnets.layers.convolution import Conv2d
 from flaxnets.layers.dropout import Dropout, Dropout2d
-from flaxnets.layers.flatten import Flatten
+from flaxnets.layers.flatten import Flatten, Unflatten
 from flaxnets.layers.linear import Linear
+from flaxnets.layers.parameter_list import ParameterList
 from flaxnets.layers.patches import conv2d
 from flaxnets.layers.pooling import MaxPool2d, max_pool2d
 
@@ -22,14 +23,19 @@ __all__ = [
     "Dropout",
     "Dropout2d",
     "Flatten",
+    "Identity",
     "Linear",
     "LogSoftmax",
     "MaxPool2d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "Softmax",
     "Tensor",
+    "Unflatten",
     "conv2d",
     "max_pool2d",
 ]
