@@ -23,17 +23,18 @@ from flaxnets.layers.activation import (
 )
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
-from flaxnets.layers.container import Sequential
+from flaxnets.layers.container import Identity, ModuleDict, ModuleList, Sequential
 from flaxnets.layers.convolution import Conv2d
 from flaxnets.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
 from flaxnets.layers.embedding import Embedding, embedding
 from flaxnets.layers.embedding_bag import EmbeddingBag, embedding_bag
 from flaxnets.layers.exponential import CELU, ELU, SELU
-from flaxnets.layers.flatten import Flatten
+from flaxnets.layers.flatten import Flatten, Unflatten
 from flaxnets.layers.group_norm import GroupNorm, LocalResponseNorm, group_norm, local_response_norm
 from flaxnets.layers.instance_norm import InstanceNorm1d, InstanceNorm2d
 from flaxnets.layers.layer_norm import LayerNorm, RMSNorm, layer_norm, rms_norm
 from flaxnets.layers.linear import Linear
+from flaxnets.layers.parameter_list import ParameterList
 from flaxnets.layers.patches import conv2d
 from flaxnets.layers.piecewise import (
     Hardsigmoid,
@@ -86,6 +87,7 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "Identity",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "LSTMCell",
@@ -98,7 +100,10 @@ __all__ = [
     "MaxPool2d",
     "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "PReLU",
+    "ParameterList",
     "RMSNorm",
     "RNNCell",
     "RReLU",
@@ -118,6 +123,7 @@ __all__ = [
     "Tanhshrink",
     "Tensor",
     "Threshold",
+    "Unflatten",
     "conv2d",
     "embedding",
     "embedding_bag",

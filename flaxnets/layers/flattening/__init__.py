@@ -130,9 +130,17 @@ def _judged(call: Call) -> tuple[str | None, bool]:
     def named(name: str, label: axes.Label) -> axes.Label:
         if (mark := marks.read(name)) is None:
             return label
-        found.append(refusal(mark, label))
+        if refusal(mark, label):
+            found.append(refusal(_as_torch_names_it(mark, call.module), label))
         return marks.after(mark, label)
 
     with contextlib.suppress(InconclusiveDimensionOperation):  # of places of a symbolic size
         provenance.carry(program, labels, named)
     return next(filter(None, found), None), True
+
+
+def _as_torch_names_it(mark: marks.Mark, module: nn.Module) -> marks.Mark:
+    """With the dotted name of its module, where linen has underscores."""
+    found = tree.visited(module, lambda bound: [(m.path, name) for name, m in tree.named(bound)])
+    names = {".".join(path): name for path, name in reversed(found)}
+    return mark._replace(path=names.get(mark.path, mark.path))

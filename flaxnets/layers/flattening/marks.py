@@ -20,7 +20,9 @@ OPTIONS = ("rngs", "method", "mutable", "capture_intermediates")  # of linen, no
 class Mark(NamedTuple):
     """What is written beside an array while a call is looked at."""
 
-    role: str  # "made" or "read" maps, "features" of a layer, as Linear, or what it "takes"
+    # "made" or "read" maps, "features" of a layer, as Linear, or what it "takes" or, having no
+    # array for each of its places, "splits", as Unflatten
+    role: str
     rank: int  # vmap adds axes before
     path: str
     declared: list[int] | None
@@ -90,7 +92,9 @@ def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any
 def _role_before(module: nn.Module, rank: int) -> str:
     if makes_maps(module) and rank > 2:
         return "read"
-    return "takes" if reads_features(module) and rank else ""
+    if not reads_features(module) or not rank:
+        return ""
+    return "takes" if hasattr(module, "flattened_from") else "splits"
 
 
 def _role_after(module: nn.Module, rank: int) -> str:

@@ -11,6 +11,8 @@ def refusal(mark: Mark, label: Label) -> str | None:
     """One line, or None if what a mark reads is right."""
     if mark.role == "read":
         return _split(mark.path, label[len(label) - mark.rank :])
+    if mark.role == "splits":
+        return _unsplit(mark.path, label[-1])
     if mark.role != "takes":
         return None
     if mark.declared is None:
@@ -39,11 +41,22 @@ def _undeclared(path: str, atoms: Axis) -> str | None:
             f"{path} reads features of the places of maps, {maps}, flattened as they lie: say "
             f"{AS_IT_COMES}, flattened_from={maps} if as {torchs}"
         )
-    remedies = f"say flattened_from={maps} in that Linear, or "
-    remedies += "flatten by flaxnets.layers.Flatten(), or say " if len(maps) == 3 else ""
+    looks_grey = maps[0] == 1 and maps[1:2] == maps[2:]  # and as if it lay as torch's
+    of_maps = "" if len(maps) == 3 and not looks_grey else "of_maps=True"
     return (
         f"{path} reads maps {maps} flattened as they lie, {', '.join(letters)}; torch flattens "
-        f"{torchs}: {remedies}{AS_IT_COMES}"
+        f"{torchs}: say flattened_from={maps} in that Linear, or flatten by "
+        f"flaxnets.layers.Flatten({of_maps}), or say {AS_IT_COMES}"
+    )
+
+
+def _unsplit(path: str, atoms: Axis) -> str | None:
+    if axes.in_torchs_order(atoms):
+        return None
+    return (
+        f"{path} splits {_named(atoms)}; torch flattens C, H, W: transpose the maps to that, "
+        "x.transpose(0, 3, 1, 2), before they are flattened; Flatten() leaves them as they lie "
+        "where a Linear of the network says flattened_from"
     )
 
 
