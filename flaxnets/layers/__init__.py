@@ -21,6 +21,17 @@ from flaxnets.layers.activation import (
     gelu,
     softplus,
 )
+from flaxnets.layers.adaptive import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
+from flaxnets.layers.averaging import AvgPool1d, AvgPool2d, avg_pool1d, avg_pool2d
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from flaxnets.layers.container import Identity, ModuleDict, ModuleList, Sequential
@@ -34,6 +45,19 @@ from flaxnets.layers.group_norm import GroupNorm, LocalResponseNorm, group_norm,
 from flaxnets.layers.instance_norm import InstanceNorm1d, InstanceNorm2d
 from flaxnets.layers.layer_norm import LayerNorm, RMSNorm, layer_norm, rms_norm
 from flaxnets.layers.linear import Linear
+from flaxnets.layers.padding import pad
+from flaxnets.layers.pads import (
+    CircularPad1d,
+    CircularPad2d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+)
 from flaxnets.layers.parameter_list import ParameterList
 from flaxnets.layers.patches import conv2d
 from flaxnets.layers.piecewise import (
@@ -46,10 +70,12 @@ from flaxnets.layers.piecewise import (
     hardtanh,
     leaky_relu,
 )
-from flaxnets.layers.pooling import MaxPool2d, max_pool2d
+from flaxnets.layers.pooling import MaxPool1d, MaxPool2d, max_pool1d, max_pool2d
 from flaxnets.layers.prelu import PReLU, prelu
 from flaxnets.layers.recurrent import GRU, LSTM, RNN
 from flaxnets.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from flaxnets.layers.resizing import interpolate
+from flaxnets.layers.shuffling import PixelShuffle, PixelUnshuffle, pixel_shuffle, pixel_unshuffle
 from flaxnets.layers.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 from flaxnets.layers.stochastic_depth import StochasticDepth
 from flaxnets.layers.thresholds import (
@@ -60,6 +86,7 @@ from flaxnets.layers.thresholds import (
     softshrink,
     threshold,
 )
+from flaxnets.layers.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
     "CELU",
@@ -70,9 +97,19 @@ __all__ = [
     "LSTM",
     "RNN",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
     "AlphaDropout",
+    "AvgPool1d",
+    "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "CircularPad1d",
+    "CircularPad2d",
+    "ConstantPad1d",
+    "ConstantPad2d",
     "Conv2d",
     "Dropout",
     "Dropout1d",
@@ -97,6 +134,7 @@ __all__ = [
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
+    "MaxPool1d",
     "MaxPool2d",
     "Mish",
     "Module",
@@ -104,11 +142,17 @@ __all__ = [
     "ModuleList",
     "PReLU",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "RNNCell",
     "RReLU",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -124,6 +168,17 @@ __all__ = [
     "Tensor",
     "Threshold",
     "Unflatten",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
     "conv2d",
     "embedding",
     "embedding_bag",
@@ -131,10 +186,15 @@ __all__ = [
     "group_norm",
     "hardshrink",
     "hardtanh",
+    "interpolate",
     "layer_norm",
     "leaky_relu",
     "local_response_norm",
+    "max_pool1d",
     "max_pool2d",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "rms_norm",
     "softplus",
