@@ -223,7 +223,8 @@ def _error(ours: Any, theirs: Any) -> float:
     if a.shape != b.shape:
         return float("inf")
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    gaps, finite = np.abs(np.where(same, 0, a - b)), np.abs(b[np.isfinite(b)])
+    with np.errstate(invalid="ignore"):  # of equal infinities
+        gaps, finite = np.abs(np.where(same, 0, a - b)), np.abs(b[np.isfinite(b)])
     return float(np.max(gaps, initial=0) / max(1, np.max(finite, initial=0)))
 
 

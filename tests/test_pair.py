@@ -118,20 +118,6 @@ def test_masks_are_those_that_torch_applied_in_the_order_of_its_calls():
         assert name == found.name
 
 
-def test_randomness_that_cannot_be_replayed_is_refused_by_name():
-    class Alpha(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.drop = torch.nn.AlphaDropout(0.5)
-
-        def forward(self, x):
-            return self.drop(x)
-
-    net = Alpha().train()
-    with pytest.raises(ValueError, match="drop calls alpha_dropout: its randomness cannot be"):
-        record_masks(net, lambda: net(torch.ones(3)))
-
-
 class Forgetful(Net):
     """Drops out once less than torch."""
 

@@ -101,9 +101,9 @@ class Layer(NamedTuple):
         return tensor
 
     def parameters(self, name: str) -> list[str]:
-        """What torch's class takes."""
+        """What torch's class takes; one that takes nothing may have no constructor of its own."""
         found = inspect.signature(self.torchs(name).__init__).parameters
-        return [p for p in found if p not in ("self", *self.unheard)]
+        return [p for p in found if p not in ("self", "args", "kwargs", *self.unheard)]
 
 
 def normal(*shape: int) -> Inputs:
