@@ -13,7 +13,8 @@ from scipy import stats
 
 from flaxnets import interop
 from flaxnets.interop.layout import as_numpy
-from flaxnets.parity.masks import mask_places, record_masks, replayed
+from flaxnets.parity.masks import mask_places, replayed
+from flaxnets.parity.recording import record_masks
 from flaxnets.training.call import mode, statistics
 
 # Sums of a few hundred terms of order one: in float64 each side is within about 1e-14, and in

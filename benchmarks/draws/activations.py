@@ -43,11 +43,14 @@ def elementwise(draw, bounds: Mapping[str, float], **options: st.SearchStrategy[
     return Draw(given, inputs(*draw(shapes)), bounds=bounds)
 
 
+FORTY = halves(40)
+
+
 def layer(
     *examples: dict[str, Any],
     wrong: Sequence[Wrong] = (),
     bounds: Mapping[str, float] = {},
-    kinks: Inputs = halves(40),
+    kinks: Inputs = FORTY,
     **options: st.SearchStrategy[Any],
 ) -> Layer:
     """An elementwise one."""

@@ -108,10 +108,10 @@ class Layer(NamedTuple):
         return tensor
 
     def parameters(self, name: str) -> list[str]:
-        """What torch's class takes."""
+        """What torch's class takes; one that takes nothing may have no constructor of its own."""
         init = self.torchs(name).__init__
         found = inspect.signature(next(iter(typing.get_overloads(init)), init)).parameters
-        return [p for p in found if p not in ("self", *self.unheard)]
+        return [p for p in found if p not in ("self", "args", "kwargs", *self.unheard)]
 
 
 def normal(*shape: int) -> Inputs:

@@ -12,7 +12,7 @@ sizes = st.integers(1, 5)
 
 
 class StochasticDepth(torch.nn.Module):
-    """torchvision.ops' and timm's (its DropPath), from their descriptions: neither is needed here."""
+    """torchvision.ops' and timm's (DropPath), from their descriptions: neither is needed."""
 
     def __init__(self, p: float, mode: str = "row", scale_by_keep: bool = True) -> None:
         super().__init__()
