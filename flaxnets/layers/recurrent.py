@@ -114,8 +114,8 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """``torch.nn.GRU``: gated recurrent units, their gates in torch's order: r, z, n.
 
-    Called as ``RNN`` is, with sequences as (N, T, input_size), and with the same dtypes. The bias of
-    the hidden state's part of n is within the product with r, as in torch.
+    Called as ``RNN`` is, with sequences as (N, T, input_size), of the same dtypes. The bias of the
+    hidden state's part of n is within the product with r, as in torch.
 
     Attributes:
         input_size, hidden_size, num_layers, use_bias, batch_first, dropout, bidirectional: as in

@@ -20,8 +20,8 @@ IN_C = {torch.dropout, torch.feature_dropout}  # which have no signature, nor de
 DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, *IN_C}
 # These draw a mask for each layer but the last, in C; what they take is, in order:
 RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
-TAKEN = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train")
-TAKEN += ("bidirectional", "batch_first")
+TAKEN = ["input", "hx", "params", "has_biases", "num_layers", "dropout", "train"]
+TAKEN += ["bidirectional", "batch_first"]
 OTHERS = {F.alpha_dropout, F.feature_alpha_dropout, torch.alpha_dropout}
 OTHERS |= {torch.feature_alpha_dropout, torch.dropout_, torch.feature_dropout_}
 
