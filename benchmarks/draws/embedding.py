@@ -50,7 +50,8 @@ def embedding(draw):
     arguments = {**draw(rows()), **draw(never)}
     shape = draw(st.lists(sizes, max_size=3))
     dtype = draw(st.sampled_from([np.int32, np.int64]))
-    return Draw(arguments, indices(arguments["num_embeddings"], *shape, dtype=dtype))
+    inputs = indices(arguments["num_embeddings"], *shape, dtype=dtype)
+    return Draw(arguments, inputs, maps=False)
 
 
 @st.composite

@@ -74,8 +74,8 @@ class RNN(Recurrent):
 class LSTM(Recurrent):
     """``torch.nn.LSTM``: long short-term memory, its gates in torch's order: i, f, g, o.
 
-    Called as ``RNN`` is, but ``hx`` is a pair: (h_0, c_0), (layers * directions, N, hidden_size)
-    each, and it returns (output, (h_n, c_n)).
+    Called as ``RNN`` is, with sequences as (N, T, input_size), but ``hx`` is a pair: (h_0, c_0),
+    (layers * directions, N, hidden_size) each, and it returns (output, (h_n, c_n)).
 
     Attributes:
         input_size, hidden_size, num_layers, use_bias, batch_first, dropout, bidirectional: as in
@@ -114,9 +114,8 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """``torch.nn.GRU``: gated recurrent units, their gates in torch's order: r, z, n.
 
-    Called as ``RNN`` is, with the same shapes and dtypes: (T, N, input_size) ->
-    (T, N, directions * hidden_size). The bias of the hidden state's part of n is within the product
-    with r, as in torch.
+    Called as ``RNN`` is, with sequences as (N, T, input_size), of the same dtypes. The bias of the
+    hidden state's part of n is within the product with r, as in torch.
 
     Attributes:
         input_size, hidden_size, num_layers, use_bias, batch_first, dropout, bidirectional: as in
