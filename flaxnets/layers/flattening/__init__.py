@@ -31,11 +31,14 @@ class Checked(nn.Module):
 
     A layer ``makes_maps`` if it takes and gives maps, channels last, where it is given three axes
     or more. It ``reads_features`` if it has an array with an entry for each place of the last axis
-    of what else it is given: it has a field ``flattened_from`` then, as ``Linear`` has; and it
-    ``makes_features`` if its outputs are others, not those in their order.
+    of what else it is given: it has a field ``flattened_from`` then, as ``Linear`` has, if another
+    order can be baked into that array; and it ``makes_features`` if its outputs are others, not
+    those in their order. ``feature_axes``, if it has them, are how many of the last axes it reads
+    as one, as a ``LayerNorm`` does.
 
     Raises:
-        ValueError: if a ``Linear`` reads maps that were flattened in another order than it says.
+        ValueError: if a ``Linear``, or another layer that reads features, reads maps that were
+            flattened in another order than it says.
     """
 
     makes_maps: ClassVar[bool] = False

@@ -25,6 +25,9 @@ class Mark(NamedTuple):
     role: str
     rank: int  # vmap adds axes before
     path: str
+    kind: str  # of the layer: "Linear"
+    axes: int  # the last ones, that are read as one
+    option: bool  # whether it has a field flattened_from
     declared: list[int] | None
 
 
@@ -107,11 +110,13 @@ def _with_marks(tree: Any, role_of: Callable[[nn.Module, int], str], module: nn.
     path = ".".join(module.path) or type(module).__name__
     found = getattr(module, "flattened_from", None)
     declared = None if found is None else [int(size) for size in found]
+    option, together = hasattr(module, "flattened_from"), getattr(module, "feature_axes", 1)
+    says = (path, type(module).__name__, together, option, declared)
 
     def marked(leaf: Any) -> Any:
         if not is_array(leaf) or not (role := role_of(module, leaf.ndim)):
             return leaf
-        return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, path, declared)))
+        return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, *says)))
 
     return jax.tree.map(marked, tree)
 
