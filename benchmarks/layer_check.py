@@ -223,7 +223,8 @@ def _error(ours: Any, theirs: Any) -> float:
     if a.shape != b.shape:
         return float("inf")
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    gaps, finite = np.abs(np.where(same, 0, a - b)), np.abs(b[np.isfinite(b)])
+    gaps = np.abs(np.subtract(a, b, out=np.zeros(a.shape), where=~same))
+    finite = np.abs(b[np.isfinite(b)])
     return float(np.max(gaps, initial=0) / max(1, np.max(finite, initial=0)))
 
 

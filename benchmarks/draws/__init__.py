@@ -3,10 +3,10 @@
 A file a family. ``LAYERS`` has them all by their names, which are torch's too.
 """
 
-from draws import linear
+from draws import linear, padding, pools, resizing
 from draws.draw import Layer
 
-FAMILIES = (linear,)
+FAMILIES = (linear, pools, resizing, padding)
 LAYERS: dict[str, Layer] = {
     name: layer for family in FAMILIES for name, layer in family.LAYERS.items()
 }
