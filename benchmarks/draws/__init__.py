@@ -3,7 +3,18 @@
 A file a family. ``LAYERS`` has them all by their names, which are torch's too.
 """
 
-from draws import activations, container, dropout, embedding, linear, norms, recurrent
+from draws import (
+    activations,
+    container,
+    dropout,
+    embedding,
+    linear,
+    norms,
+    padding,
+    pools,
+    recurrent,
+    resizing,
+)
 from draws.draw import Layer
 
 FAMILIES = (
@@ -13,7 +24,10 @@ FAMILIES = (
     embedding,
     linear,
     norms,
+    padding,
+    pools,
     recurrent,
+    resizing,
 )
 LAYERS: dict[str, Layer] = {
     name: layer for family in FAMILIES for name, layer in family.LAYERS.items()

@@ -13,7 +13,7 @@ from flaxnets.layers.base import Module
 from flaxnets.layers.windows import (
     Window,
     along,
-    check_maps,
+    as_maps,
     first_maximum,
     floating,
     maximum,
@@ -36,7 +36,7 @@ def adaptive_avg_pool1d(x: jax.Array, output_size: int | Sequence[int]) -> jax.A
 
     Raises: as ``adaptive_avg_pool2d`` does.
     """
-    return _average(x, _sizes(x, output_size, 1))
+    return _average(as_maps(x, 1), output_size)
 
 
 def adaptive_avg_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
@@ -58,7 +58,7 @@ def adaptive_avg_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
             is no such number or pair.
         TypeError: for sizes that are no integers.
     """
-    return _average(x, _sizes(x, output_size, 2))
+    return _average(as_maps(x, 2), output_size)
 
 
 def adaptive_max_pool1d(x: jax.Array, output_size: int | Sequence[int]) -> jax.Array:
@@ -73,7 +73,7 @@ def adaptive_max_pool1d(x: jax.Array, output_size: int | Sequence[int]) -> jax.A
 
     Raises: as ``adaptive_max_pool2d`` does.
     """
-    return _maxima(x, _sizes(x, output_size, 1))
+    return _maxima(as_maps(x, 1), output_size)
 
 
 def adaptive_max_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
@@ -93,14 +93,14 @@ def adaptive_max_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
             0 or pair of them.
         TypeError: for sizes that are no integers.
     """
-    return _maxima(x, _sizes(x, output_size, 2))
+    return _maxima(as_maps(x, 2), output_size)
 
 
-def _sizes(x: jax.Array, output_size: OutputSize, rank: int) -> dict[int, int]:
+def _sizes(x: jax.Array, output_size: OutputSize) -> dict[int, int]:
     """The size that is asked for of each axis of places, the last axis first."""
-    check_maps(x, rank)
+    rank = x.ndim - 2
     sizes = output_size if isinstance(output_size, Sequence) else (output_size,) * rank
-    if len(sizes) != rank or (rank == 1 and None in sizes):
+    if output_size is None or len(sizes) != rank or (rank == 1 and None in sizes):
         raise ValueError(f"output_size must be one number{' or 2' * (rank > 1)}, got {output_size}")
     found = {}
     for axis in range(rank, 0, -1):
@@ -111,9 +111,9 @@ def _sizes(x: jax.Array, output_size: OutputSize, rank: int) -> dict[int, int]:
     return found
 
 
-def _average(x: jax.Array, sizes: dict[int, int]) -> jax.Array:
+def _average(x: jax.Array, output_size: OutputSize) -> jax.Array:
     means = floating(x)
-    for axis, size in sizes.items():
+    for axis, size in _sizes(x, output_size).items():
         if window := _even(x.shape[axis], size):
             means = total(means, axis, window) / window.kernel
             continue
@@ -128,8 +128,8 @@ def _average(x: jax.Array, sizes: dict[int, int]) -> jax.Array:
     return means.astype(x.dtype)
 
 
-def _maxima(x: jax.Array, sizes: dict[int, int]) -> jax.Array:
-    for axis, size in sizes.items():
+def _maxima(x: jax.Array, output_size: OutputSize) -> jax.Array:
+    for axis, size in _sizes(x, output_size).items():
         if window := _even(x.shape[axis], size):
             x = maximum(x, axis, window)
         else:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxnets.layers.base import Module
-from flaxnets.layers.windows import Size, along, floating, total, windows
+from flaxnets.layers.windows import Size, along, as_maps, floating, total, windows
 
 
 def avg_pool1d(
@@ -78,6 +78,7 @@ def _avg_pool(
 ) -> jax.Array:
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
+    x = as_maps(x, rank)
     found = windows(x, rank, kernel_size, stride, padding, ceil_mode=ceil_mode)
     means, divisor = floating(x), np.ones((1,) * x.ndim)
     for axis, window in found.items():

@@ -39,6 +39,7 @@ def pad(
         raise ValueError(f"value={value} has no meaning in mode {mode}")
     if x.ndim not in (3, 4):
         raise ValueError(f"expected maps (N, L, C) or (N, H, W, C), got shape {x.shape}")
+    x = jnp.asarray(x)
     places = [*range(x.ndim - 2, 0, -1)]
     axes = [*places, x.ndim - 1, 0] if mode == "constant" else places
     numbers = [operator.index(number) for number in pad]

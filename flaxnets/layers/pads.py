@@ -6,7 +6,7 @@ import jax
 
 from flaxnets.layers.base import Module
 from flaxnets.layers.padding import pad
-from flaxnets.layers.windows import check_maps
+from flaxnets.layers.windows import as_maps
 
 
 class _Pad(Module):
@@ -16,8 +16,7 @@ class _Pad(Module):
     padding: int | tuple[int, ...]
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        check_maps(x, self.rank)
-        return pad(x, self.sides, self.mode, getattr(self, "value", None))
+        return pad(as_maps(x, self.rank), self.sides, self.mode, getattr(self, "value", None))
 
     @property
     def sides(self) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import jax
 
 from flaxnets.layers.base import Module
-from flaxnets.layers.windows import Size, maximum, windows
+from flaxnets.layers.windows import Size, as_maps, maximum, windows
 
 
 def max_pool1d(
@@ -74,6 +74,7 @@ def _max_pool(
     dilation: Size,
     ceil_mode: bool,
 ) -> jax.Array:
+    x = as_maps(x, rank)
     sizes = (kernel_size, stride, padding, dilation, ceil_mode)
     for axis, window in windows(x, rank, *sizes).items():
         x = maximum(x, axis, window)

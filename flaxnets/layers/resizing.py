@@ -12,7 +12,7 @@ import numpy as np
 from flaxnets.layers import sampling
 from flaxnets.layers.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d
 from flaxnets.layers.sampling import Axis
-from flaxnets.layers.windows import along, check_maps, floating, taken
+from flaxnets.layers.windows import along, as_maps, floating, taken
 
 Map = Callable[[jax.Array], jax.Array]
 
@@ -59,7 +59,7 @@ def interpolate(
             together either.
         TypeError: for sizes that are no integers.
     """
-    check_maps(x, *RANKS.get(mode, (1, 2)))
+    x = as_maps(x, *RANKS.get(mode, (1, 2)))
     _check_options(mode, align_corners, antialias)
     sizes, factors = _sizes(x, size, scale_factor, recompute_scale_factor)
     if mode == "area":

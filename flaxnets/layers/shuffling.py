@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax
 
 from flaxnets.layers.base import Module
-from flaxnets.layers.windows import check_maps
+from flaxnets.layers.windows import as_maps
 
 
 def pixel_shuffle(x: jax.Array, upscale_factor: int) -> jax.Array:
@@ -26,7 +26,7 @@ def pixel_shuffle(x: jax.Array, upscale_factor: int) -> jax.Array:
         TypeError: for a factor that is no integer.
     """
     r = _factor("upscale_factor", upscale_factor)
-    check_maps(x, 2)
+    x = as_maps(x, 2)
     n, height, width, channels = x.shape
     if channels % (r * r):
         raise ValueError(f"upscale_factor={r}: its square does not divide the {channels} channels")
@@ -50,7 +50,7 @@ def pixel_unshuffle(x: jax.Array, downscale_factor: int) -> jax.Array:
         TypeError: for a factor that is no integer.
     """
     r = _factor("downscale_factor", downscale_factor)
-    check_maps(x, 2)
+    x = as_maps(x, 2)
     n, height, width, channels = x.shape
     if height % r or width % r:
         raise ValueError(f"downscale_factor={r} does not divide the maps {x.shape}")

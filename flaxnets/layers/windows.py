@@ -51,7 +51,6 @@ def windows(
 
     Reduced one axis after the other, the first of equal values in reading order stays the first.
     """
-    check_maps(x, rank)
     kernels = _each("kernel_size", kernel_size, rank)
     strides = kernels if stride is None else _each("stride", stride, rank)
     paddings = _each("padding", padding, rank, least=0)
@@ -67,13 +66,17 @@ def windows(
     return found
 
 
-def check_maps(x: jax.Array, *ranks: int) -> None:
-    """Raise ValueError for an array that is no batch of maps of so many axes of places."""
+def as_maps(x: jax.Array, *ranks: int) -> jax.Array:
+    """An array, of NumPy's too, if it is a batch of maps of so many axes of places.
+
+    Raises ValueError for any other.
+    """
     if x.ndim - 2 not in ranks:
         kinds = " or ".join({1: "(N, L, C)", 2: "(N, H, W, C)"}[rank] for rank in ranks)
         raise ValueError(f"expected maps {kinds}, got an array of shape {x.shape}")
     if 0 in x.shape[1:]:
         raise ValueError(f"expected maps with places and channels, got an array of shape {x.shape}")
+    return jnp.asarray(x)
 
 
 def floating(x: jax.Array) -> jax.Array:
