@@ -8,21 +8,49 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from flaxnets.layers.base import Tensor
+
 KERNEL, BIAS = ("params", "kernel"), ("params", "bias")
 
 
 def weighted(
-    layer: Any, x: jax.Array, shape: tuple[int, ...]
+    layer: Any,
+    x: jax.Array,
+    shape: tuple[int, ...],
+    bias_init: nn.initializers.Initializer | None = None,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The input, the kernel of this shape and the bias, in the dtype of the computation."""
     init = uniform(math.prod(shape[:-1]))
     arrays = [x, layer.param("kernel", init, shape, layer.param_dtype)]
     if layer.use_bias:
-        arrays.append(layer.param("bias", init, shape[-1:], layer.param_dtype))
-    # What is only stored in half precision is still computed in single.
-    dtype = layer.dtype or jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
-    x, kernel, *bias = (jnp.asarray(array, dtype) for array in arrays)
-    return x, kernel, bias[0] if bias else jnp.zeros((), dtype)
+        arrays.append(layer.param("bias", bias_init or init, shape[-1:], layer.param_dtype))
+    x, kernel, *bias = in_one_dtype(layer.dtype, *arrays)
+    return x, kernel, bias[0] if bias else jnp.zeros((), x.dtype)
+
+
+def in_one_dtype(dtype: DTypeLike | None, *arrays: jax.Array) -> list[jax.Array]:
+    """Arrays in the dtype of a computation: by default theirs together, float32 at least."""
+    if dtype is None:
+        # What is only stored in half precision is still computed in single.
+        with jax.numpy_dtype_promotion("standard"):
+            dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+    return [jnp.asarray(array, dtype) for array in arrays]
+
+
+def matrix(
+    name: str, leaf: str, shape: tuple[int, int], flattened_from: tuple[int, ...] | None = None
+) -> Tensor:
+    """A weight that torch has (out, in) and that lies (in, out) here.
+
+    Where the input is a flattening of maps as they lie, its rows lie in their order.
+    """
+    outputs, inputs = shape
+    path, ours = ("params", leaf), (inputs, outputs)
+    if not flattened_from:
+        return Tensor(name, path, shape, ours, (1, 0))
+    *places, channels = flattened_from
+    view = (outputs, channels, *places)
+    return Tensor(name, path, shape, ours, (*range(2, len(view)), 1, 0), view)
 
 
 def uniform(fan_in: int) -> nn.initializers.Initializer:

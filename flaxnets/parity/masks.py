@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from flaxnets.parity import attention
 from flaxnets.parity.observe import outermost
 from flaxnets.parity.pair import as_ours
 from flaxnets.training.call import mode, statistics
@@ -27,7 +28,7 @@ class Drawn(NamedTuple):
 
     name: str
     p: float
-    keep: np.ndarray  # of every element, in our layout
+    keep: np.ndarray  # of every element, in our layout; of attention (N heads, T, S)
 
 
 class Place(NamedTuple):
@@ -62,6 +63,11 @@ class _Recording(TorchFunctionMode):
                 f"{self.inside[-1] or 'the network'} calls {call.__name__}: "
                 "its randomness cannot be replayed"
             )
+        if call is F.multi_head_attention_forward:
+            with self:  # this is called with the mode left, and drops out within
+                return attention.multi_head_attention_forward(*args, **kwargs)
+        if call is F.scaled_dot_product_attention:
+            return self._attention(call, args, kwargs)
         if call not in DROPOUTS:
             return call(*args, **kwargs)
         given = _arguments(call, args, kwargs)
@@ -73,6 +79,13 @@ class _Recording(TorchFunctionMode):
             torch.set_rng_state(before)  # the same draw again, where nothing is zero
             again = call(ones, given["p"], True)
         self.drawn.append(Drawn(self.inside[-1], given["p"], as_ours(again.detach() != 0)))
+        return out
+
+    def _attention(self, call: Any, args: Any, kwargs: Any) -> Any:
+        before, out = torch.get_rng_state(), call(*args, **kwargs)
+        if p := attention.dropped(args, kwargs):
+            keep = attention.kept_weights(before, args, kwargs)
+            self.drawn.append(Drawn(self.inside[-1], p, keep))
         return out
 
 
@@ -158,6 +171,7 @@ def replayed(drawn: Sequence[Drawn], places: Sequence[Place]) -> dict[str, Any]:
 
 def _reduced(torch_name: str, keep: np.ndarray, place: Place) -> np.ndarray:
     """Without the axes along which a mask of the twin is the same."""
+    keep = attention.as_here(keep, place.shape)
     if len(keep.shape) != len(place.shape):
         raise ValueError(f"the mask of {torch_name} is shaped {keep.shape}, here {place.shape}")
     same = tuple(slice(0, 1) if n == 1 else slice(None) for n in place.shape)
