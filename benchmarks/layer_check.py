@@ -207,9 +207,8 @@ def _in_single(ours: Any, theirs: torch.nn.Module, draw: Draw) -> Iterator[Findi
     inputs = jax.tree.map(
         lambda leaf: np.float32(leaf) if _is_float(leaf) else leaf, sides.inputs(3, 0)
     )
-    sides.theirs.train(False)
-    with torch.no_grad():
-        outputs = sides.theirs(*sides.as_torchs(inputs))
+    # With gradients on: without them attention goes a way of its own, which is another function.
+    outputs = sides.theirs.train(False)(*sides.as_torchs(inputs))
     found = sides.run(inputs, False, {}, [], False)[0]
     for i, (a, b) in enumerate(zip(jax.tree.leaves(found), _leaves(outputs), strict=True)):
         b = sides._as_ours(as_numpy(b))
@@ -255,7 +254,7 @@ def initial_findings(layer: Layer, name: str, draw: Draw, seeds: int = 40) -> It
     init: Callable[..., Any] = jax.jit(lambda key: ours.init(key, *inputs))
     drawn = [interop.to_torch(ours, init(key)) for key in keys]
     torch.manual_seed(0)
-    theirs = [layer.torchs(name)(**draw.arguments).state_dict() for _ in keys]
+    theirs = [layer.made_in_torch(name, draw.arguments).state_dict() for _ in keys]
     for key in theirs[0]:
         a = np.stack([each[key] for each in drawn]).ravel()
         b = np.stack([as_numpy(each[key]) for each in theirs]).ravel()

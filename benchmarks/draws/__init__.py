@@ -5,6 +5,7 @@ A file a family. ``LAYERS`` has them all by their names, which are torch's too.
 
 from draws import (
     activations,
+    attention,
     container,
     dropout,
     embedding,
@@ -19,6 +20,7 @@ from draws.draw import Layer
 
 FAMILIES = (
     activations,
+    attention,
     container,
     dropout,
     embedding,

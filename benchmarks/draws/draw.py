@@ -17,11 +17,18 @@ RENAMED = {"bias": "use_bias", "init": "init_"}  # torch's names that are others
 Inputs = Callable[[int, np.random.Generator], tuple[Any, ...]]
 
 
+class Each(NamedTuple):
+    """An argument that is another one here than in torch, as a layer: each made anew."""
+
+    ours: Callable[[], Any]
+    theirs: Callable[[], Any]
+
+
 class Draw(NamedTuple):
     """A layer in some of its options.
 
     Attributes:
-        arguments: by torch's names.
+        arguments: by torch's names; an ``Each``, if torch takes another one.
         inputs: makes the positional arguments of a call with n examples: arrays as they lie here,
             float64 or int64, trees of them, None, or what is no array and stays as it is.
         maps: whether arrays of three axes and more are maps, channels last here and first in torch.
@@ -67,12 +74,18 @@ class Layer(NamedTuple):
 
     def pair(self, name: str, arguments: Mapping[str, Any]) -> tuple[Any, torch.nn.Module]:
         """Ours and torch's with the same arguments."""
-        return self.ours(name, arguments), self.torchs(name)(**arguments)
+        return self.ours(name, arguments), self.made_in_torch(name, arguments)
 
     def ours(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """With torch's arguments, some of which have another name here."""
-        renamed = {RENAMED.get(key, key): value for key, value in arguments.items()}
+        made = {k: v.ours() if isinstance(v, Each) else v for k, v in arguments.items()}
+        renamed = {RENAMED.get(key, key): value for key, value in made.items()}
         return getattr(layers, name)(**renamed)
+
+    def made_in_torch(self, name: str, arguments: Mapping[str, Any]) -> torch.nn.Module:
+        """torch's alone."""
+        made = {k: v.theirs() if isinstance(v, Each) else v for k, v in arguments.items()}
+        return self.torchs(name)(**made)
 
     def torchs(self, name: str) -> Any:
         """torch's class."""
@@ -91,7 +104,7 @@ class Layer(NamedTuple):
 
     def called_in_torch(self, name: str, wrong: Wrong) -> None:
         """The same; maps lie channels first there."""
-        layer = self.torchs(name)(**wrong.arguments)
+        layer = self.made_in_torch(name, wrong.arguments)
         if wrong.inputs:
             inputs = wrong.inputs(2, np.random.default_rng(0))
             layer.double()(*jax.tree.map(self._tensor(name), inputs))

@@ -31,6 +31,7 @@ from flaxnets.layers.adaptive import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
 )
+from flaxnets.layers.attention import scaled_dot_product_attention
 from flaxnets.layers.averaging import AvgPool1d, AvgPool2d, avg_pool1d, avg_pool2d
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
@@ -45,6 +46,7 @@ from flaxnets.layers.group_norm import GroupNorm, LocalResponseNorm, group_norm,
 from flaxnets.layers.instance_norm import InstanceNorm1d, InstanceNorm2d
 from flaxnets.layers.layer_norm import LayerNorm, RMSNorm, layer_norm, rms_norm
 from flaxnets.layers.linear import Linear
+from flaxnets.layers.multihead_attention import MultiheadAttention
 from flaxnets.layers.padding import pad
 from flaxnets.layers.pads import (
     CircularPad1d,
@@ -77,6 +79,7 @@ from flaxnets.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from flaxnets.layers.resizing import interpolate
 from flaxnets.layers.shuffling import PixelShuffle, PixelUnshuffle, pixel_shuffle, pixel_unshuffle
 from flaxnets.layers.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
+from flaxnets.layers.stand_in import LayerNorm
 from flaxnets.layers.stochastic_depth import StochasticDepth
 from flaxnets.layers.thresholds import (
     Hardshrink,
@@ -86,6 +89,8 @@ from flaxnets.layers.thresholds import (
     softshrink,
     threshold,
 )
+from flaxnets.layers.transformer import TransformerDecoder, TransformerEncoder
+from flaxnets.layers.transformer_layer import TransformerDecoderLayer, TransformerEncoderLayer
 from flaxnets.layers.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
@@ -140,6 +145,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "PReLU",
     "ParameterList",
     "PixelShuffle",
@@ -167,6 +173,10 @@ __all__ = [
     "Tanhshrink",
     "Tensor",
     "Threshold",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "Upsample",
     "UpsamplingBilinear2d",
@@ -197,6 +207,7 @@ __all__ = [
     "pixel_unshuffle",
     "prelu",
     "rms_norm",
+    "scaled_dot_product_attention",
     "softplus",
     "softshrink",
     "threshold",
