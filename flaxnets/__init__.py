@@ -1,6 +1,6 @@
 """The networks of the PyTorch tutorials in JAX and Flax linen."""
 
-from flaxnets import data, interop, layers, models, training
+from flaxnets import data, interop, layers, losses, models, training
 from flaxnets.interop import named_parameters
 from flaxnets.models import CNN, MLP, MODELS, SoftmaxMLP
 from flaxnets.saving import load, save
@@ -15,6 +15,7 @@ __all__ = [
     "interop",
     "layers",
     "load",
+    "losses",
     "models",
     "named_parameters",
     "save",

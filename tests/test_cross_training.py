@@ -12,7 +12,8 @@ import torch
 import flaxnets
 from flaxnets import data, interop
 from flaxnets.parity.bounds import FLOAT64
-from flaxnets.parity.masks import mask_places, record_masks, replayed
+from flaxnets.parity.masks import mask_places, replayed
+from flaxnets.parity.recording import record_masks
 from flaxnets.parity.tutorials import TUTORIALS
 
 RATE = 1e-3

@@ -9,7 +9,7 @@ import pytest
 from helpers import ROOT
 
 import flaxnets
-from flaxnets import data, interop, layers, models, parity, runs, training
+from flaxnets import data, interop, layers, losses, models, parity, runs, training
 from flaxnets.parity import records, reference, report
 from flaxnets.runs import checkpoints
 
@@ -19,7 +19,7 @@ OTHERS = (parity.run, report.Report, records.Record)
 def public():
     """Every public function and class, by its name."""
     found = {f"{value.__module__}.{value.__name__}": value for value in OTHERS}
-    for module in (flaxnets, layers, training, interop, data, runs, checkpoints):
+    for module in (flaxnets, layers, losses, training, interop, data, runs, checkpoints):
         found |= {f"{module.__name__}.{name}": getattr(module, name) for name in module.__all__}
     for module in (models, reference):
         for name, value in vars(module).items():
@@ -74,7 +74,9 @@ NO_ARRAYS = {
     "training.Metrics",
     "training.steps_per_epoch",
 }
-TWINS = [n for n in PUBLIC if n.startswith(("layers.", "models.", "parity.reference."))] + [
+TWINS = [
+    n for n in PUBLIC if n.startswith(("layers.", "losses.", "models.", "parity.reference."))
+] + [
     "interop.adam_from_torch",
     "interop.optimizer_from_torch",
     "interop.optimizer_to_torch",

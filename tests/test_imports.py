@@ -16,6 +16,7 @@ PACKAGE = Path(flaxnets.__file__).parent
 MAY_IMPORT = {
     "switch": set(),
     "layers": {"switch"},
+    "losses": set(),
     "data": set(),
     "photos": set(),
     "plots": set(),
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "cost": {"layers", "training", "switch"},
     "parity": {"models", "layers", "interop", "training", "data"},
     "runs": {"models", "saving", "interop", "training", "data"},
-    "__init__": {"models", "layers", "interop", "data", "saving", "training"},
+    "__init__": {"models", "layers", "losses", "interop", "data", "saving", "training"},
     "cli": {"*"},
     "__main__": {"cli"},
 }

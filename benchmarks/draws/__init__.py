@@ -3,10 +3,34 @@
 A file a family. ``LAYERS`` has them all by their names, which are torch's too.
 """
 
-from draws import embedding, linear, recurrent
+from draws import (
+    activations,
+    attention,
+    container,
+    dropout,
+    embedding,
+    linear,
+    norms,
+    padding,
+    pools,
+    recurrent,
+    resizing,
+)
 from draws.draw import Layer
 
-FAMILIES = (linear, embedding, recurrent)
+FAMILIES = (
+    activations,
+    attention,
+    container,
+    dropout,
+    embedding,
+    linear,
+    norms,
+    padding,
+    pools,
+    recurrent,
+    resizing,
+)
 LAYERS: dict[str, Layer] = {
     name: layer for family in FAMILIES for name, layer in family.LAYERS.items()
 }

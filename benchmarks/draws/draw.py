@@ -11,27 +11,38 @@ import torch
 from hypothesis import strategies as st
 
 from flaxnets import layers
+from flaxnets.training.call import mode
 
+RENAMED = {"bias": "use_bias", "init": "init_"}  # torch's names that are others here
 Inputs = Callable[[int, np.random.Generator], tuple[Any, ...]]
+
+
+class Each(NamedTuple):
+    """An argument that is another one here than in torch, as a layer: each made anew."""
+
+    ours: Callable[[], Any]
+    theirs: Callable[[], Any]
 
 
 class Draw(NamedTuple):
     """A layer in some of its options.
 
     Attributes:
-        arguments: by torch's names.
+        arguments: by torch's names; an ``Each``, if torch takes another one.
         inputs: makes the positional arguments of a call with n examples: arrays as they lie here,
             float64 or int64, trees of them, None, or what is no array and stays as it is.
         maps: whether arrays of three axes and more are maps, channels last here and first in torch.
             By default those of four are, those of three if the layer ``makes_maps``.
         bounds: of errors that are not rounding's, by the beginning of what a check is called. Each
             has its reason beside it, where it is drawn.
+        trains: whether it is called in training too.
     """
 
     arguments: dict[str, Any]
     inputs: Inputs
     maps: bool | None = None
     bounds: Mapping[str, float] = {}
+    trains: bool = True
 
 
 class Wrong(NamedTuple):
@@ -63,26 +74,37 @@ class Layer(NamedTuple):
 
     def pair(self, name: str, arguments: Mapping[str, Any]) -> tuple[Any, torch.nn.Module]:
         """Ours and torch's with the same arguments."""
-        return self.ours(name, arguments), self.torchs(name)(**arguments)
+        return self.ours(name, arguments), self.made_in_torch(name, arguments)
 
     def ours(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """torch's ``bias`` is ``use_bias`` here."""
-        renamed = {"use_bias" if key == "bias" else key: v for key, v in arguments.items()}
+        """With torch's arguments, some of which have another name here."""
+        made = {k: v.ours() if isinstance(v, Each) else v for k, v in arguments.items()}
+        renamed = {RENAMED.get(key, key): value for key, value in made.items()}
         return getattr(layers, name)(**renamed)
+
+    def made_in_torch(self, name: str, arguments: Mapping[str, Any]) -> torch.nn.Module:
+        """torch's alone."""
+        made = {k: v.theirs() if isinstance(v, Each) else v for k, v in arguments.items()}
+        return self.torchs(name)(**made)
 
     def torchs(self, name: str) -> Any:
         """torch's class."""
         return self.theirs or getattr(torch.nn, name)
 
     def called_here(self, name: str, wrong: Wrong) -> None:
-        """Make what is refused, and call it if there are inputs."""
+        """Make what is refused, and call it in training if there are inputs, as torch's are."""
         layer = self.ours(name, wrong.arguments)
         if wrong.inputs:
-            layer.init_with_output(jax.random.key(0), *wrong.inputs(2, np.random.default_rng(0)))
+            key = jax.random.key(0)
+            keys, inputs = (
+                {"params": key, "dropout": key},
+                wrong.inputs(2, np.random.default_rng(0)),
+            )
+            layer.init_with_output(keys, *inputs, **mode(layer, True)[1])
 
     def called_in_torch(self, name: str, wrong: Wrong) -> None:
         """The same; maps lie channels first there."""
-        layer = self.torchs(name)(**wrong.arguments)
+        layer = self.made_in_torch(name, wrong.arguments)
         if wrong.inputs:
             inputs = wrong.inputs(2, np.random.default_rng(0))
             layer.double()(*jax.tree.map(self._tensor(name), inputs))
@@ -99,10 +121,10 @@ class Layer(NamedTuple):
         return tensor
 
     def parameters(self, name: str) -> list[str]:
-        """What torch's class takes."""
+        """What torch's class takes; one that takes nothing may have no constructor of its own."""
         init = self.torchs(name).__init__
         found = inspect.signature(next(iter(typing.get_overloads(init)), init)).parameters
-        return [p for p in found if p not in ("self", *self.unheard)]
+        return [p for p in found if p not in ("self", "args", "kwargs", *self.unheard)]
 
 
 def normal(*shape: int) -> Inputs:

@@ -7,43 +7,208 @@ given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothi
 ``Dropout2d`` drops whole channels, and modules print as torch's do.
 """
 
-from flaxnets.layers.activation import LogSoftmax, ReLU, Softmax
+from flaxnets.layers.activation import (
+    GELU,
+    LogSigmoid,
+    Mish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+    gelu,
+    softplus,
+)
+from flaxnets.layers.adaptive import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
+from flaxnets.layers.attention import scaled_dot_product_attention
+from flaxnets.layers.averaging import AvgPool1d, AvgPool2d, avg_pool1d, avg_pool2d
 from flaxnets.layers.base import Module, Tensor
-from flaxnets.layers.container import Sequential
+from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
+from flaxnets.layers.container import Identity, ModuleDict, ModuleList, Sequential
 from flaxnets.layers.convolution import Conv2d
-from flaxnets.layers.dropout import Dropout, Dropout2d
+from flaxnets.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
 from flaxnets.layers.embedding import Embedding, embedding
 from flaxnets.layers.embedding_bag import EmbeddingBag, embedding_bag
-from flaxnets.layers.flatten import Flatten
+from flaxnets.layers.exponential import CELU, ELU, SELU
+from flaxnets.layers.flatten import Flatten, Unflatten
+from flaxnets.layers.group_norm import GroupNorm, LocalResponseNorm, group_norm, local_response_norm
+from flaxnets.layers.instance_norm import InstanceNorm1d, InstanceNorm2d
+from flaxnets.layers.layer_norm import LayerNorm, RMSNorm, layer_norm, rms_norm
 from flaxnets.layers.linear import Linear
+from flaxnets.layers.multihead_attention import MultiheadAttention
+from flaxnets.layers.padding import pad
+from flaxnets.layers.pads import (
+    CircularPad1d,
+    CircularPad2d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+)
+from flaxnets.layers.parameter_list import ParameterList
 from flaxnets.layers.patches import conv2d
-from flaxnets.layers.pooling import MaxPool2d, max_pool2d
+from flaxnets.layers.piecewise import (
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    ReLU6,
+    RReLU,
+    hardtanh,
+    leaky_relu,
+)
+from flaxnets.layers.pooling import MaxPool1d, MaxPool2d, max_pool1d, max_pool2d
+from flaxnets.layers.prelu import PReLU, prelu
 from flaxnets.layers.recurrent import GRU, LSTM, RNN
 from flaxnets.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from flaxnets.layers.resizing import interpolate
+from flaxnets.layers.shuffling import PixelShuffle, PixelUnshuffle, pixel_shuffle, pixel_unshuffle
+from flaxnets.layers.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
+from flaxnets.layers.stand_in import LayerNorm
+from flaxnets.layers.stochastic_depth import StochasticDepth
+from flaxnets.layers.thresholds import (
+    Hardshrink,
+    Softshrink,
+    Threshold,
+    hardshrink,
+    softshrink,
+    threshold,
+)
+from flaxnets.layers.transformer import TransformerDecoder, TransformerEncoder
+from flaxnets.layers.transformer_layer import TransformerDecoderLayer, TransformerEncoderLayer
+from flaxnets.layers.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
     "GRU",
     "LSTM",
     "RNN",
+    "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AlphaDropout",
+    "AvgPool1d",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "CircularPad1d",
+    "CircularPad2d",
+    "ConstantPad1d",
+    "ConstantPad2d",
     "Conv2d",
     "Dropout",
+    "Dropout1d",
     "Dropout2d",
     "Embedding",
     "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "GRUCell",
+    "GroupNorm",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
     "LSTMCell",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
+    "LogSigmoid",
     "LogSoftmax",
+    "MaxPool1d",
     "MaxPool2d",
+    "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiheadAttention",
+    "PReLU",
+    "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "RMSNorm",
     "RNNCell",
+    "RReLU",
     "ReLU",
+    "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "StochasticDepth",
+    "Tanh",
+    "Tanhshrink",
     "Tensor",
+    "Threshold",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "Unflatten",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
     "conv2d",
     "embedding",
     "embedding_bag",
+    "gelu",
+    "group_norm",
+    "hardshrink",
+    "hardtanh",
+    "interpolate",
+    "layer_norm",
+    "leaky_relu",
+    "local_response_norm",
+    "max_pool1d",
     "max_pool2d",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "prelu",
+    "rms_norm",
+    "scaled_dot_product_attention",
+    "softplus",
+    "softshrink",
+    "threshold",
 ]

@@ -97,7 +97,7 @@ def _printed(value: Any) -> str:
     if not isinstance(value, tuple | list | Mapping):
         return repr(value)
     if isinstance(value, Mapping):
-        return f"ModuleDict({_lines(value.items())}\n)"
+        return f"ModuleDict({_lines(value.items())}\n)" if value else "ModuleDict()"
     groups = itertools.groupby(enumerate(map(_printed, value)), key=lambda item: item[1])
     items: dict[str, str] = {}
     for text, group in groups:
@@ -105,7 +105,7 @@ def _printed(value: Any) -> str:
         alone = len(places) == 1
         name = places[0] if alone else f"{places[0]}-{places[-1]}"
         items[name] = text if alone else f"{len(places)} x {text}"
-    return f"ModuleList({_lines(items.items())}\n)"
+    return f"ModuleList({_lines(items.items())}\n)" if items else "ModuleList()"
 
 
 def _lines(items: Iterable[tuple[str, Any]]) -> str:

@@ -1,12 +1,15 @@
-"""Dropout, with masks that can be recorded and given."""
+"""Dropouts of elements and of channels."""
+
+import math
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from flaxnets.layers.base import Module
+from flaxnets.layers.masks import Dropping
 
 
-class Dropout(Module):
+class Dropout(Dropping):
     """``torch.nn.Dropout``: zeroes elements with probability p, scales the others by 1/(1 - p).
 
     Called with an input (...,) of a floating dtype and ``train``, it returns the same shape and
@@ -22,47 +25,39 @@ class Dropout(Module):
 
     Attributes:
         p: the probability of an element to be zeroed.
+        inplace: is only printed: no array is changed.
 
     Raises:
-        ValueError: when called, if ``p`` is not in [0, 1], or a mask has another shape than the
-            input asks for.
+        ValueError: when made, if ``p`` is not in [0, 1]; when called, if a mask has another shape
+            than the input asks for.
         flax.errors.InvalidRngError: if a mask is to be drawn and there is no ``dropout`` key.
     """
 
     p: float = 0.5
+    inplace: bool = False
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout1d(Dropout):
+    """``torch.nn.Dropout1d``: drops whole channels of (N, L, C), with a mask (N, 1, C).
+
+    Dtypes are floating, as in ``Dropout``.
+
+    Attributes:
+        p, inplace: as in ``Dropout``, of a channel.
+
+    Raises: as ``Dropout`` does, and ValueError when called with any other number of axes.
+    """
+
+    makes_maps: ClassVar[bool] = True
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the mask for an input of this shape."""
-        return shape
-
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        if not 0 <= self.p <= 1:
-            raise ValueError(f"dropout probability must be between 0 and 1, got {self.p}")
-        if not train or self.p == 0:
-            return x
-        scale = 0 if self.p == 1 else 1 / (1 - self.p)
-        return x * (self._mask(self.mask_shape(x.shape)) * jnp.asarray(scale, x.dtype))
-
-    def _mask(self, shape: tuple[int, ...]) -> jax.Array:
-        name = self._name_of_this_call()
-        if self.has_variable("masks", name):
-            mask: jax.Array = self.get_variable("masks", name)
-            if mask.shape != shape:  # a smaller one would be broadcast without a word
-                raise ValueError(f"{self.name}: the mask must be shaped {shape}, got {mask.shape}")
-            return mask
-        mask = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.p, shape)
-        if not self.is_initializing():  # else every later step would replay the first mask
-            self.sow("masks", name, mask, reduce_fn=lambda _, new: new, init_fn=lambda: None)
-        return mask
-
-    def _name_of_this_call(self) -> str:
-        """Of its mask. linen makes the module anew for each ``apply``."""
-        calls = vars(self).get("_calls", 0)
-        object.__setattr__(self, "_calls", calls + 1)
-        return f"keep_{calls}" if calls else "keep"
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace=False"
+        if len(shape) != 3:
+            raise ValueError(f"Dropout1d takes (N, L, C), got {shape}")
+        return _of_channels(shape)
 
 
 class Dropout2d(Dropout):
@@ -73,13 +68,61 @@ class Dropout2d(Dropout):
     ``Dropout``.
 
     Attributes:
-        p: the probability of a channel to be zeroed.
+        p, inplace: as in ``Dropout``, of a channel.
 
-    Raises: as ``Dropout`` does, and ValueError in training for any other number of axes.
+    Raises: as ``Dropout`` does, and ValueError when called with any other number of axes.
     """
+
+    makes_maps: ClassVar[bool] = True
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the mask for an input of this shape."""
         if len(shape) not in (2, 4):
             raise ValueError(f"Dropout2d takes (N, H, W, C) or (N, D), got {shape}")
-        return (shape[0], *(1 for _ in shape[1:-1]), shape[-1])
+        return _of_channels(shape)
+
+
+def _of_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[0], *(1 for _ in shape[1:-1]), shape[-1])
+
+
+class AlphaDropout(Dropout):
+    """``torch.nn.AlphaDropout``: puts SELU's lowest value in place of what it drops.
+
+    What comes out is scaled and moved, so that mean 0 and variance 1 stay. (...,) -> (...,), of
+    floating dtypes, as in ``Dropout``.
+
+    Attributes:
+        p, inplace: as in ``Dropout``.
+
+    Raises: as ``Dropout`` does.
+    """
+
+    def dropped(self, x: jax.Array, keep: jax.Array) -> jax.Array:
+        """The input, where ``keep``, of its dtype, is 1 or 0."""
+        if self.p == 1:
+            return x * jnp.zeros_like(keep)
+        low = 1.7580993408473766  # SELU's scale times its alpha
+        scale = 1 / math.sqrt((low**2 * self.p + 1) * (1 - self.p))
+        return x * (keep * scale) + ((keep - 1) * (low * scale) + low * scale * self.p)
+
+
+class FeatureAlphaDropout(AlphaDropout):
+    """``torch.nn.FeatureAlphaDropout``: ``AlphaDropout`` of whole channels, which are last here.
+
+    (N, C), (N, L, C) or (N, H, W, C) -> the same, with masks (N, C), (N, 1, C) or (N, 1, 1, C).
+    Dtypes are floating, as in ``Dropout``.
+
+    Attributes:
+        p, inplace: as in ``Dropout``, of a channel.
+
+    Raises: as ``Dropout`` does, and ValueError when called with less than two axes.
+    """
+
+    makes_maps: ClassVar[bool] = True
+
+    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the mask for an input of this shape."""
+        if len(shape) < 2:
+            raise ValueError(f"FeatureAlphaDropout takes (N, ..., C), got {shape}")
+        return _of_channels(shape)

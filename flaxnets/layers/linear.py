@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
@@ -47,6 +48,7 @@ class Linear(Module):
 
     reads_features: ClassVar[bool] = True
     makes_features: ClassVar[bool] = True
+    bias_init: ClassVar[nn.initializers.Initializer | None] = None  # by default as the weight's
     in_features: int
     out_features: int
     use_bias: bool = True
@@ -71,7 +73,8 @@ class Linear(Module):
             shape = (self.in_features, self.out_features)
             self.kernel = self.param("kernel", init, shape, self.param_dtype)
         if self.use_bias:
-            self.bias = self.param("bias", init, (self.out_features,), self.param_dtype)
+            of_bias = self.bias_init or init
+            self.bias = self.param("bias", of_bias, (self.out_features,), self.param_dtype)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         check_last_axis(self, x, self.in_features)

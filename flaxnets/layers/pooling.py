@@ -1,60 +1,138 @@
-"""Pools."""
+"""Pools that take maxima."""
 
-import functools
-import itertools
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 
 from flaxnets.layers.base import Module
+from flaxnets.layers.windows import Size, as_maps, maximum, windows
 
 
-class MaxPool2d(Module):
-    """``torch.nn.MaxPool2d`` with windows that do not overlap: see ``max_pool2d``.
+def max_pool1d(
+    x: jax.Array,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> jax.Array:
+    """``torch.nn.functional.max_pool1d``: ``max_pool2d`` of rows, (N, L, C) -> (N, L', C).
 
-    (N, H, W, C) -> (N, H // kernel_size, W // kernel_size, C), of the input's dtype.
+    Args:
+        x: (N, L, C), of any dtype of real numbers.
+        kernel_size, stride, padding, dilation: a number each, or one in a tuple.
+        ceil_mode: as in ``max_pool2d``.
 
-    Attributes:
-        kernel_size: the height and the width of the windows, and of the steps between them.
+    Returns:
+        (N, L', C), of the dtype of ``x``.
 
-    Raises: as ``max_pool2d`` does, when called.
+    Raises: as ``max_pool2d`` does.
     """
-
-    makes_maps: ClassVar[bool] = True
-    kernel_size: int
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return max_pool2d(x, self.kernel_size)
-
-    def extra_repr(self) -> str:
-        size = self.kernel_size
-        return f"kernel_size={size}, stride={size}, padding=0, dilation=1, ceil_mode=False"
+    return _max_pool(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool2d(x: jax.Array, size: int) -> jax.Array:
-    """``torch.nn.functional.max_pool2d``: the maximum of each size x size window.
+def max_pool2d(
+    x: jax.Array,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> jax.Array:
+    """``torch.nn.functional.max_pool2d``: the maximum under each window.
 
-    (N, H, W, C) -> (N, H // size, W // size, C). Rows and columns that fill no window are left
-    out; among equal values the first in reading order gets the gradient; NaN wins. All as in torch.
+    (N, H, W, C) -> (N, H', W', C). Among equal values the first in reading order gets the gradient;
+    NaN wins; padding never does. All as in torch.
 
     Args:
         x: (N, H, W, C), of any dtype of real numbers.
-        size: the height and the width of the windows, at least 1.
+        kernel_size: the height and the width of the windows: one number or two.
+        stride: the steps between them, by default ``kernel_size``.
+        padding: how many places lie around the maps, at most half of ``kernel_size``.
+        dilation: the steps between the places under a window.
+        ceil_mode: whether a last window is laid down that reaches beyond the padding. Without it
+            rows and columns that fill no window are left out.
 
     Returns:
-        (N, H // size, W // size, C), of the dtype of ``x``.
+        (N, H', W', C), of the dtype of ``x``, where H' is
+        (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1.
 
     Raises:
-        ValueError: if ``x`` has not four axes.
+        ValueError: if ``x`` has not four axes, for sizes that torch does not take either, and if
+            no window fits.
+        TypeError: for sizes that are no integers.
     """
-    n, height, width, channels = x.shape
-    rows, columns = height // size, width // size
-    x = x[:, : rows * size, : columns * size]
-    x = x.reshape(n, rows, size, columns, size, channels)
-    window = [x[:, :, i, :, j] for i, j in itertools.product(range(size), repeat=2)]
-    return functools.reduce(_first_maximum, window)
+    return _max_pool(x, 2, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def _first_maximum(first: jax.Array, second: jax.Array) -> jax.Array:
-    return jnp.where((second > first) | jnp.isnan(second), second, first)
+def _max_pool(
+    x: jax.Array,
+    rank: int,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Size,
+    dilation: Size,
+    ceil_mode: bool,
+) -> jax.Array:
+    x = as_maps(x, rank)
+    sizes = (kernel_size, stride, padding, dilation, ceil_mode)
+    for axis, window in windows(x, rank, *sizes).items():
+        x = maximum(x, axis, window)
+    return x
+
+
+class _MaxPool(Module):
+    makes_maps: ClassVar[bool] = True
+    kernel_size: int | tuple[int, ...]
+    stride: int | tuple[int, ...] | None = None
+    padding: int | tuple[int, ...] = 0
+    dilation: int | tuple[int, ...] = 1
+    return_indices: bool = False
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        if self.return_indices:
+            raise ValueError("return_indices=True is not supported: leave it out")
+        super().__post_init__()
+
+    def sizes(self) -> dict[str, Any]:
+        """What the function takes."""
+        names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+        return {name: getattr(self, name) for name in names}
+
+    def extra_repr(self) -> str:
+        sizes = self.sizes()
+        sizes["stride"] = self.kernel_size if self.stride is None else self.stride
+        return ", ".join(f"{name}={size}" for name, size in sizes.items())
+
+
+class MaxPool1d(_MaxPool):
+    """``torch.nn.MaxPool1d``: see ``max_pool1d``. (N, L, C) -> (N, L', C), of the input's dtype.
+
+    Attributes:
+        kernel_size, stride, padding, dilation, ceil_mode: as ``max_pool1d`` takes them.
+        return_indices: torch's, of which only False is taken.
+
+    Raises:
+        ValueError: when made, for ``return_indices``; when called, as ``max_pool1d`` does.
+    """
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return max_pool1d(x, **self.sizes())
+
+
+class MaxPool2d(_MaxPool):
+    """``torch.nn.MaxPool2d``: see ``max_pool2d``.
+
+    (N, H, W, C) -> (N, H', W', C), of the input's dtype.
+
+    Attributes:
+        kernel_size, stride, padding, dilation, ceil_mode: as ``max_pool2d`` takes them.
+        return_indices: torch's, of which only False is taken.
+
+    Raises:
+        ValueError: when made, for ``return_indices``; when called, as ``max_pool2d`` does.
+    """
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return max_pool2d(x, **self.sizes())

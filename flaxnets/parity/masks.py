@@ -1,37 +1,16 @@
-"""Dropout masks by call: those that torch draws, recorded, and given to the twin."""
+"""Where a twin takes its dropout masks from, and torch's given to it."""
 
-import contextlib
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch.overrides import TorchFunctionMode
 
+from flaxnets.parity import attention
+from flaxnets.parity.drawn import Drawn
 from flaxnets.parity.observe import outermost
-from flaxnets.parity.pair import as_ours
 from flaxnets.training.call import mode, statistics
-
-IN_C = {torch.dropout, torch.feature_dropout}  # which have no signature, nor defaults
-DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, *IN_C}
-# These draw a mask for each layer but the last, in C; what they take is, in order:
-RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
-TAKEN = ["input", "hx", "params", "has_biases", "num_layers", "dropout", "train"]
-TAKEN += ["bidirectional", "batch_first"]
-OTHERS = {F.alpha_dropout, F.feature_alpha_dropout, torch.alpha_dropout}
-OTHERS |= {torch.feature_alpha_dropout, torch.dropout_, torch.feature_dropout_}
-
-
-class Drawn(NamedTuple):
-    """A mask that torch drew: the module in whose call, how often things go, and what was kept."""
-
-    name: str
-    p: float
-    keep: np.ndarray  # of every element, in our layout
 
 
 class Place(NamedTuple):
@@ -40,96 +19,6 @@ class Place(NamedTuple):
     path: tuple[str, ...]
     name: str
     shape: tuple[int, ...]
-
-
-def record_masks(net: torch.nn.Module, run: Callable[[], Any]) -> tuple[Any, list[Drawn]]:
-    """What a call of a network in training gives, and the masks that torch drew for it, in order.
-
-    Raises ValueError for randomness of another kind, whose masks cannot be replayed.
-    """
-    drawn: list[Drawn] = []
-    with _inside(net) as inside, _Recording(drawn, inside):
-        return run(), drawn
-
-
-class _Recording(TorchFunctionMode):
-    """While it is entered, each call of a dropout, by a module or by a function, is recorded."""
-
-    def __init__(self, drawn: list[Drawn], inside: list[str]) -> None:
-        super().__init__()
-        self.drawn, self.inside = drawn, inside
-
-    def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if call in OTHERS:
-            raise ValueError(
-                f"{self.inside[-1] or 'the network'} calls {call.__name__}: "
-                "its randomness cannot be replayed"
-            )
-        if call in RECURRENT:
-            return self._recurrent(call, args, kwargs)
-        if call not in DROPOUTS:
-            return call(*args, **kwargs)
-        given = _arguments(call, args, kwargs)
-        if not given["training"] or given["p"] == 0:
-            return call(*args, **kwargs)
-        before, ones = torch.get_rng_state(), torch.ones_like(given["input"])
-        out = call(*args, **kwargs)
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(before)  # the same draw again, where nothing is zero
-            again = call(ones, given["p"], True)
-        self._record(given["p"], again)
-        return out
-
-    def _recurrent(self, call: Any, args: Any, kwargs: Any) -> Any:
-        before, out = torch.get_rng_state(), call(*args, **kwargs)
-        after = torch.get_rng_state()
-        is_packed = len(args) > 3 and not isinstance(args[3], bool)  # it has batch_sizes too
-        in_order = (args[0], *args[2:]) if is_packed else args
-        given = {"batch_first": False, **dict(zip(TAKEN, in_order, strict=False)), **kwargs}
-        if not given["train"] or given["dropout"] == 0:
-            return out
-        # In there the first axis is time, and the outputs of every layer are of one shape.
-        outputs = out[0].transpose(0, 1) if given["batch_first"] else out[0]
-        ones = torch.ones(outputs.shape, dtype=outputs.dtype)
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(before)
-            for _ in range(given["num_layers"] - 1):
-                self._record(given["dropout"], torch.dropout(ones, given["dropout"], True))
-            if not torch.equal(torch.get_rng_state(), after):
-                raise ValueError(f"{self.inside[-1]}: torch's masks of it cannot be drawn again")
-        return out
-
-    def _record(self, p: float, again: torch.Tensor) -> None:
-        self.drawn.append(Drawn(self.inside[-1], p, as_ours(again.detach() != 0)))
-
-
-def _arguments(call: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    if call in IN_C:
-        named = {"training" if name == "train" else name: value for name, value in kwargs.items()}
-        return {**dict(zip(("input", "p", "training"), args, strict=False)), **named}
-    bound = inspect.signature(call).bind(*args, **kwargs)
-    bound.apply_defaults()
-    return dict(bound.arguments)
-
-
-@contextlib.contextmanager
-def _inside(net: torch.nn.Module) -> Iterator[list[str]]:
-    """The names of the modules that are being called, the innermost last."""
-    stack = [""]
-    hooks: list[Any] = []
-
-    def leave() -> None:
-        stack.pop()
-
-    for name, module in net.named_modules():
-        hooks.append(module.register_forward_pre_hook(lambda *_, name=name: stack.append(name)))
-        hooks.append(module.register_forward_hook(lambda *_: leave()))
-    try:
-        yield stack
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def mask_places(model: nn.Module, variables: Any, *inputs: Any) -> list[Place]:
@@ -176,19 +65,46 @@ def replayed(drawn: Sequence[Drawn], places: Sequence[Place]) -> dict[str, Any]:
     if len(drawn) != len(places):
         raise ValueError(f"torch drops out in {len(drawn)} calls, the twin in {len(places)}")
     masks: dict[str, Any] = {}
-    for (torch_name, _, keep), place in zip(drawn, places, strict=True):
+    for theirs, place in zip(drawn, places, strict=True):
         node = masks
         for part in place.path:
             node = node.setdefault(part, {})
-        node[place.name] = _reduced(torch_name, keep, place)
+        node[place.name] = _reduced(theirs, place)
     return masks
 
 
-def _reduced(torch_name: str, keep: np.ndarray, place: Place) -> np.ndarray:
+def _reduced(theirs: Drawn, place: Place) -> np.ndarray:
     """Without the axes along which a mask of the twin is the same."""
-    if len(keep.shape) != len(place.shape):
-        raise ValueError(f"the mask of {torch_name} is shaped {keep.shape}, here {place.shape}")
-    same = tuple(slice(0, 1) if n == 1 else slice(None) for n in place.shape)
-    if (keep[same] != keep).any() or keep[same].shape[1:] != place.shape[1:]:
-        raise ValueError(f"{'.'.join(place.path)}: a mask {place.shape} is not {torch_name}'s")
-    return keep[same]
+    keep = fitted(theirs.keep, place.shape)
+    if keep.ndim != len(place.shape):
+        raise ValueError(f"the mask of {theirs.name} is shaped {keep.shape}, here {place.shape}")
+    if not _fits(keep, place.shape):
+        path = ".".join(place.path)
+        raise ValueError(f"{path}: a mask {place.shape} is not {theirs.name}'s, {keep.shape}")
+    return keep[_first(place.shape)]
+
+
+def fitted(keep: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """torch's mask with its axes as in the twin's, which is shaped as ``shape`` says.
+
+    One for each example may have fewer axes, and channels may be last of three.
+    """
+    keep = attention.as_here(keep, shape)
+    keep = keep.reshape(*keep.shape, *(1,) * (len(shape) - keep.ndim))
+    if keep.ndim == 3 and not _fits(keep, shape):
+        moved = np.moveaxis(keep, 1, 2)
+        return moved if _fits(moved, shape) else keep
+    return keep
+
+
+def _fits(keep: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether a mask of that shape, for any number of examples, says the same."""
+    if keep.ndim != len(shape):
+        return False
+    least = keep[_first(shape)]
+    return least.shape[1:] == shape[1:] and bool((least == keep).all())
+
+
+def _first(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Of the axes of size 1."""
+    return tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)

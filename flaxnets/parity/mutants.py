@@ -58,8 +58,8 @@ class FaultyCNN(CNN):
         dtypes: dict[str, Any] = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         self.conv1 = Conv2d(1, 32, 3, 1, **dtypes)
         self.conv2 = Conv2d(32, 64, 3, 1, **dtypes)
-        self.dropout1 = FaultyDropout(0.25, self.dropout)
-        self.dropout2 = FaultyDropout(0.5, self.dropout)
+        self.dropout1 = FaultyDropout(0.25, fault=self.dropout)
+        self.dropout2 = FaultyDropout(0.5, fault=self.dropout)
         self.fc1 = Linear(9216, 128, flattened_from=(12, 12, 64), **dtypes)
         self.fc2 = Linear(128, 10, **dtypes)
 

@@ -31,11 +31,14 @@ class Checked(nn.Module):
 
     A layer ``makes_maps`` if it takes and gives maps, channels last, where it is given three axes
     or more. It ``reads_features`` if it has an array with an entry for each place of the last axis
-    of what else it is given: it has a field ``flattened_from`` then, as ``Linear`` has; and it
-    ``makes_features`` if its outputs are others, not those in their order.
+    of what else it is given: it has a field ``flattened_from`` then, as ``Linear`` has, if another
+    order can be baked into that array; and it ``makes_features`` if its outputs are others, not
+    those in their order. ``feature_axes``, if it has them, are how many of the last axes it reads
+    as one, as a ``LayerNorm`` does.
 
     Raises:
-        ValueError: if a ``Linear`` reads maps that were flattened in another order than it says.
+        ValueError: if a ``Linear``, or another layer that reads features, reads maps that were
+            flattened in another order than it says.
     """
 
     makes_maps: ClassVar[bool] = False
@@ -130,9 +133,17 @@ def _judged(call: Call) -> tuple[str | None, bool]:
     def named(name: str, label: axes.Label) -> axes.Label:
         if (mark := marks.read(name)) is None:
             return label
-        found.append(refusal(mark, label))
+        if refusal(mark, label):
+            found.append(refusal(_as_torch_names_it(mark, call.module), label))
         return marks.after(mark, label)
 
     with contextlib.suppress(InconclusiveDimensionOperation):  # of places of a symbolic size
         provenance.carry(program, labels, named)
     return next(filter(None, found), None), True
+
+
+def _as_torch_names_it(mark: marks.Mark, module: nn.Module) -> marks.Mark:
+    """With the dotted name of its module, where linen has underscores."""
+    found = tree.visited(module, lambda bound: [(m.path, name) for name, m in tree.named(bound)])
+    names = {".".join(path): name for path, name in reversed(found)}
+    return mark._replace(path=names.get(mark.path, mark.path))

@@ -20,9 +20,14 @@ OPTIONS = ("rngs", "method", "mutable", "capture_intermediates")  # of linen, no
 class Mark(NamedTuple):
     """What is written beside an array while a call is looked at."""
 
-    role: str  # "made" or "read" maps, "features" of a layer, as Linear, or what it "takes"
+    # "made" or "read" maps, "features" of a layer, as Linear, or what it "takes" or, having no
+    # array for each of its places, "splits", as Unflatten
+    role: str
     rank: int  # vmap adds axes before
     path: str
+    kind: str  # of the layer: "Linear"
+    axes: int  # the last ones, that are read as one
+    option: bool  # whether it has a field flattened_from
     declared: list[int] | None
 
 
@@ -90,7 +95,9 @@ def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any
 def _role_before(module: nn.Module, rank: int) -> str:
     if makes_maps(module) and rank > 2:
         return "read"
-    return "takes" if reads_features(module) and rank else ""
+    if not reads_features(module) or not rank:
+        return ""
+    return "takes" if hasattr(module, "flattened_from") else "splits"
 
 
 def _role_after(module: nn.Module, rank: int) -> str:
@@ -103,11 +110,13 @@ def _with_marks(tree: Any, role_of: Callable[[nn.Module, int], str], module: nn.
     path = ".".join(module.path) or type(module).__name__
     found = getattr(module, "flattened_from", None)
     declared = None if found is None else [int(size) for size in found]
+    option, together = hasattr(module, "flattened_from"), getattr(module, "feature_axes", 1)
+    says = (path, type(module).__name__, together, option, declared)
 
     def marked(leaf: Any) -> Any:
         if not is_array(leaf) or not (role := role_of(module, leaf.ndim)):
             return leaf
-        return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, path, declared)))
+        return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, *says)))
 
     return jax.tree.map(marked, tree)
 

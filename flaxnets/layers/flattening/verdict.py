@@ -11,39 +11,68 @@ def refusal(mark: Mark, label: Label) -> str | None:
     """One line, or None if what a mark reads is right."""
     if mark.role == "read":
         return _split(mark.path, label[len(label) - mark.rank :])
+    if mark.role == "splits":
+        return _unsplit(mark.path, label[-1])
     if mark.role != "takes":
         return None
+    if mark.axes > 1:
+        return _together(mark.path, label[-mark.axes :])
     if mark.declared is None:
-        return _undeclared(mark.path, label[-1])
+        return _undeclared(mark, label[-1])
     return _declared(mark.path, label[-1], tuple(mark.declared))
 
 
-def _undeclared(path: str, atoms: Axis) -> str | None:
+def _together(path: str, label: Label) -> str | None:
+    """Of a norm over several axes, whose weights have an entry for each place of them."""
+    atoms = tuple(atom for axis in label for atom in axis)
     if axes.in_torchs_order(atoms):
         return None
+    return (
+        f"{path} normalises over {_named(atoms)} as they lie; torch's maps are channels first: say "
+        "of_maps=True if its twin normalises those, or of_maps=False if it reads them in this order"
+    )
+
+
+def _undeclared(mark: Mark, atoms: Axis) -> str | None:
+    if axes.in_torchs_order(atoms):
+        return None
+    path, or_say = mark.path, f", or say {AS_IT_COMES}" if mark.option else ""
     if LOST in axes.kinds_of([atoms]):
         return (
             f"{path} reads what was made of maps in a way in which their order cannot be "
-            "followed: flatten them by flaxnets.layers.Flatten() before it, or say "
-            f"{AS_IT_COMES}"
+            f"followed: flatten them by flaxnets.layers.Flatten() before it{or_say}"
         )
     if (maps := _as_they_lie(atoms)) is None:
         return (
             f"{path} reads maps flattened in the order {_named(atoms)}; torch flattens "
-            f"C, H, W: transpose them to that, or say {AS_IT_COMES}"
+            f"C, H, W: transpose them to that{or_say}"
         )
     letters = [*LETTERS[len(maps) - 1], CHANNEL]
     torchs = ", ".join([CHANNEL, *letters[:-1]])
-    if atoms[-1].kind == FEATURE:  # of a Linear, before which torch's maps may lie channels last
+    if atoms[-1].kind == FEATURE and mark.option:
+        # of a Linear, before which torch's maps may lie channels last
         return (
             f"{path} reads features of the places of maps, {maps}, flattened as they lie: say "
             f"{AS_IT_COMES}, flattened_from={maps} if as {torchs}"
         )
-    remedies = f"say flattened_from={maps} in that Linear, or "
-    remedies += "flatten by flaxnets.layers.Flatten(), or say " if len(maps) == 3 else ""
+    looks_grey = maps[0] == 1 and maps[1:2] == maps[2:]  # and as if it lay as torch's
+    of_maps = "" if len(maps) == 3 and not looks_grey else "of_maps=True"
+    remedies = [f"say flattened_from={maps} in that {mark.kind}"] * mark.option
+    remedies += [f"flatten by flaxnets.layers.Flatten({of_maps})"]
+    remedies += [f"say {AS_IT_COMES}" if mark.option else f"transpose them to {torchs}"]
     return (
         f"{path} reads maps {maps} flattened as they lie, {', '.join(letters)}; torch flattens "
-        f"{torchs}: {remedies}{AS_IT_COMES}"
+        f"{torchs}: {', or '.join(remedies)}"
+    )
+
+
+def _unsplit(path: str, atoms: Axis) -> str | None:
+    if axes.in_torchs_order(atoms):
+        return None
+    return (
+        f"{path} splits {_named(atoms)}; torch flattens C, H, W: transpose the maps to that, "
+        "x.transpose(0, 3, 1, 2), before they are flattened; Flatten() leaves them as they lie "
+        "where a Linear of the network says flattened_from"
     )
 
 

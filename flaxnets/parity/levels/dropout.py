@@ -11,9 +11,11 @@ import numpy as np
 from scipy.stats import binomtest
 
 from flaxnets.parity.bounds import FLOAT32
-from flaxnets.parity.masks import Drawn, mask_places, record_masks
+from flaxnets.parity.drawn import Drawn
+from flaxnets.parity.masks import fitted, mask_places
 from flaxnets.parity.observe import outermost
 from flaxnets.parity.pair import Pair, Sides
+from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, surprise
 from flaxnets.training.batches import Batch
 from flaxnets.training.call import apply
@@ -21,10 +23,15 @@ from flaxnets.training.state import initial_state
 from flaxnets.training.step import run_steps
 
 SURE = -np.log10(1e-6)  # how unlikely a count must be to be called wrong
+SEEDS = 64  # where a batch goes as a whole, and so once a call
 
 
 def dropout(pair: Pair, n: int = 256) -> Iterator[Record]:
-    """Level 6. What a layer does is seen by giving it ones: it returns its mask, scaled."""
+    """Level 6. What a layer does is seen by giving it ones: it returns its mask, scaled.
+
+    What torch makes of ones is known of its dropouts. Where a network draws masks itself, as
+    stochastic depth does, only level 5 sees by what they are scaled.
+    """
     with FLOAT32():
         sides = Sides(pair, FLOAT32)
         inputs = pair.examples(n)[0]
@@ -32,12 +39,16 @@ def dropout(pair: Pair, n: int = 256) -> Iterator[Record]:
         yield _steps(sides, drops=bool(drawn))
         places = mask_places(sides.model, sides.variables, x)
         drawing = _drawing(sides.model, [place.path for place in places])
-        calls = [drawing(sides.variables, x, True, seed) for seed in (1, 2)]
-        calls += [drawing(sides.variables, x, False, 1)]
+        seeds = SEEDS if any(place.shape[:1] == (1,) for place in places) else 2
+        calls = [drawing(sides.variables, x, True, seed + 1) for seed in range(seeds)]
+        calls.append(drawing(sides.variables, x, False, 1))
     for i, theirs in enumerate(drawn):
-        ours = (np.asarray(call[i]) if i < len(call) else None for call in calls)
-        for what, error, bound in _layer(theirs, *ours):
-            name = theirs.name or "forward"
+        name = theirs.name or "forward"
+        if i >= min(len(places), *map(len, calls)):
+            yield Record(pair.name, 6, f"{name}: is called", "float32", 1.0, 0.0)
+            continue
+        *ours, kept = (np.asarray(call[i]) for call in calls)
+        for what, error, bound in _layer(theirs, places[i].shape, np.stack(ours), kept):
             yield Record(pair.name, 6, f"{name}: {what}", "float32", error, bound)
 
 
@@ -71,36 +82,45 @@ def _steps(sides: Sides, drops: bool, n: int = 32) -> Record:
     return Record(sides.pair.name, 6, name, "float32", float(differ != drops), 0.0)
 
 
-def _layer(theirs: Drawn, first: Any, second: Any, kept: Any) -> Iterator[tuple[str, float, float]]:
-    p = theirs.p
-    if first is None or second is None or kept is None:
-        yield "is called", 1.0, 0.0
-        return
+def _layer(
+    theirs: Drawn, shape: tuple[int, ...], ours: np.ndarray, kept: np.ndarray
+) -> Iterator[tuple[str, float, float]]:
+    """What the twin makes of ones, by seed in training, and in evaluation; its mask's shape."""
     yield "none in evaluation", float(np.any(kept != 1)), 0.0
-    whole = theirs.keep.ndim > 2 and not _split(theirs.keep)
-    name = "single elements" if not whole else "whole channels"
-    yield name, float(_split(first) == whole and first.ndim > 2), 0.0
-    values = np.unique(first)
-    # 1 / (1 - p) as float32 has it
-    scale = np.abs(values[values != 0] - 1 / (1 - p)).max(initial=0) * (1 - p)
-    yield "scale 1 / (1 - p)", float(scale), 2.0**-23
-    mask, other = (_independent(m, whole) != 0 for m in (first, second))
-    yield "rate: -log10 p", _surprise(mask, 1 - p), SURE
+    keep = ours != 0
+    if theirs.of_ones:
+        gone, stays = theirs.of_ones
+        keep = np.abs(ours - stays) < np.abs(ours - gone)
+        error = np.abs(ours - np.where(keep, stays, gone)).max() / stays
+        # 1 / (1 - p) as float32 has it; of alpha dropout it is a sum of products
+        yield ("scale 1 / (1 - p)", error, 2.0**-23) if gone == 0 else ("values", error, 2.0**-21)
+    yield from _together(fitted(theirs.keep, shape), keep)
+    masks = keep[:, *(slice(0, 1) if n == 1 else slice(None) for n in shape)]
+    p = theirs.p
+    yield "rate: -log10 p", _surprise(masks, 1 - p), SURE
     agree = p**2 + (1 - p) ** 2
-    yield "independent over the batch: -log10 p", _surprise(mask[::2] == mask[1::2], agree), SURE
-    yield "another key, another mask: -log10 p", _surprise(mask == other, agree), SURE
+    if masks.shape[1] > 1:
+        same = masks[0, ::2] == masks[0, 1::2]
+        yield "independent over the batch: -log10 p", _surprise(same, agree), SURE
+    yield "another key, another mask: -log10 p", _surprise(masks[::2] == masks[1::2], agree), SURE
 
 
-def _independent(mask: np.ndarray, whole: bool) -> np.ndarray:
-    """(N, ...): what is drawn by itself; of a channel that goes as a whole one place."""
-    rows = mask.reshape(len(mask), -1, mask.shape[-1])
-    return rows[:, 0] if whole else rows.reshape(len(mask), -1)
+def _together(theirs: np.ndarray, ours: np.ndarray) -> Iterator[tuple[str, float, float]]:
+    """Whether the same go together; ours is by seed. Where all goes, or nothing, is not seen."""
+    if (len(theirs) > 1 and theirs.all() == theirs.any()) or ours.all() == ours.any():
+        return
+    shape = ours.shape[1:]
+    large = [i for i, n in enumerate(shape) if n > 1]
+    too = [i for i in large if _is_same(ours, i + 1)]
+    shared = [i for i in large if i < theirs.ndim and _is_same(theirs, i)]
+    name = "whole channels" if shared else "single elements"
+    if len(shared) >= len([i for i in large if i]) > 0:
+        name = "whole batches" if 0 in shared else "whole examples"
+    yield name, float(too != shared), 0.0
 
 
-def _split(mask: np.ndarray) -> bool:
-    """Whether a channel is there in one place and gone in another."""
-    places = mask.reshape(len(mask), -1, mask.shape[-1])
-    return bool(np.any(places.max(1) != places.min(1)))
+def _is_same(mask: np.ndarray, axis: int) -> bool:
+    return bool((mask.max(axis) == mask.min(axis)).all())
 
 
 def _surprise(events: np.ndarray, probability: float) -> float:

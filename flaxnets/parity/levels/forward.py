@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from flaxnets.parity.bounds import FLOAT64, lanes, rounding_bound
-from flaxnets.parity.masks import mask_places, record_masks, replayed
+from flaxnets.parity.masks import mask_places, replayed
 from flaxnets.parity.observe import flax_layers, torch_layers
 from flaxnets.parity.pair import Pair, Sides
+from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, relative_error
 
 

@@ -9,9 +9,10 @@ import torch
 
 from flaxnets import interop
 from flaxnets.parity.bounds import FLOAT64, lanes, rounding_bound
-from flaxnets.parity.masks import mask_places, record_masks, replayed
+from flaxnets.parity.masks import mask_places, replayed
 from flaxnets.parity.observe import torch_layers
 from flaxnets.parity.pair import Pair, Sides, as_ours
+from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, relative_error
 from flaxnets.training.call import apply_in_training
 

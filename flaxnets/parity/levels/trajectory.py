@@ -12,8 +12,10 @@ import torch
 from flaxnets import interop
 from flaxnets.data import Split, Splits
 from flaxnets.parity.bounds import FLOAT64, Lane, lanes
-from flaxnets.parity.masks import Drawn, mask_places, record_masks, replayed
+from flaxnets.parity.drawn import Drawn
+from flaxnets.parity.masks import Place, mask_places, replayed
 from flaxnets.parity.pair import Examples, Pair, Sides
+from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record
 from flaxnets.training.batches import Batch
 from flaxnets.training.state import TrainState, initial_state
@@ -115,11 +117,20 @@ def _flax_losses(
     for i, ((inputs, labels), of_step) in enumerate(zip(batches, drawn, strict=True)):
         state, n = starts.get(i, state), len(labels)
         x, y = _fill(sides.inputs(inputs)), _fill(jnp.asarray(labels))
-        masks = jax.tree.map(_fill, replayed(of_step, places))
+        masks = replayed(_filled(of_step, places), places)
         filled = Batch(x, y, jnp.arange(BATCH) < n)
         state, loss_sum = step(state, filled, jax.random.key(0), masks=masks)
         found.append(float(loss_sum) / n)
     return np.array(found)
+
+
+def _filled(drawn: Sequence[Drawn], places: Sequence[Place]) -> list[Drawn]:
+    """Masks of a full batch; those of a batch that goes as a whole stay one."""
+    whole = [place.shape[:1] == (1,) for place in places] + [False] * len(drawn)
+    return [
+        each if is_one else each._replace(keep=np.asarray(_fill(each.keep)))
+        for each, is_one in zip(drawn, whole, strict=False)
+    ]
 
 
 def _fill(array: Any) -> jax.Array:

@@ -1,0 +1,30 @@
+"""What functions of floating numbers are computed in."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import jax
+import jax.numpy as jnp
+
+Function = TypeVar("Function", bound=Callable[..., jax.Array])
+
+
+def in_single(function: Function) -> Function:
+    """A function of x that computes in float32 at least, and gives back the dtype of x.
+
+    torch does so with what is stored in half precision.
+
+    Raises ValueError when called, if x is not floating.
+    """
+
+    @functools.wraps(function)
+    def wide(x: jax.Array, *args: Any, **kwargs: Any) -> jax.Array:
+        x = jnp.asarray(x)
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            name = function.__name__
+            raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
+        dtype = jnp.promote_types(x.dtype, jnp.float32)
+        return function(x.astype(dtype), *args, **kwargs).astype(x.dtype)
+
+    return cast(Function, wide)

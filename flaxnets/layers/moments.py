@@ -1,0 +1,104 @@
+"""Mean and variance, and what norms do with them: in single precision at least."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from flaxnets.layers.base import Tensor
+from flaxnets.layers.parameters import BIAS
+
+SCALE = ("params", "scale")
+
+
+def moments(x: jax.Array, axes: Sequence[int]) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The mean along axes, what ``x`` differs from it, and the biased variance.
+
+    Mean and variance keep the axes, with size 1. The variance is taken in a second pass: that of
+    one, E[x^2] - E[x]^2, is 0.1 off in float32 where the mean is 1000.
+    """
+    # Numbers less their first have the same moments, and small sums: they are not rounded as a
+    # sum of thousands of large ones would be.
+    places = tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))
+    first = lax.stop_gradient(x[places])
+    x = x - first
+    mean = jnp.mean(x, axes, keepdims=True)
+    x = x - mean
+    return first + mean, x, jnp.mean(jnp.square(x), axes, keepdims=True)
+
+
+def unbiased(variance: jax.Array, n: Any) -> jax.Array:
+    """That of n values, of which there may be a symbolic number."""
+    count = jnp.asarray(n).astype(variance.dtype)
+    return variance * (count / (count - 1))
+
+
+def scaled(x: jax.Array, weight: jax.Array | None, bias: jax.Array | None) -> jax.Array:
+    """x * weight + bias along its last axes, of its dtype."""
+
+    def along(vector: jax.Array) -> jax.Array:
+        shape = (1,) * (x.ndim - vector.ndim) + vector.shape
+        return vector.astype(x.dtype).reshape(shape)
+
+    x = x if weight is None else x * along(weight)
+    return x if bias is None else x + along(bias)
+
+
+def at_least_single(x: jax.Array) -> tuple[jax.Array, Any]:
+    """What statistics are taken of, and the dtype that it came in."""
+    x = jnp.asarray(x)
+    return (x.astype(jnp.float32) if x.dtype.itemsize < 4 else x), x.dtype
+
+
+def affine(
+    layer: Any, shape: tuple[int, ...], has_weight: bool, has_bias: bool
+) -> tuple[jax.Array | None, jax.Array | None]:
+    """A weight, which begins as ones, and a bias, as zeros: those that there are."""
+    ones, zeros = nn.initializers.ones, nn.initializers.zeros
+    weight = layer.param("scale", ones, shape, layer.param_dtype) if has_weight else None
+    bias = layer.param("bias", zeros, shape, layer.param_dtype) if has_bias else None
+    return weight, bias
+
+
+def in_its_precision(
+    layer: Any, x: jax.Array, weight: jax.Array | None, bias: jax.Array | None
+) -> tuple[jax.Array, Any]:
+    """The input in the dtype that is computed in, and the dtype of the output.
+
+    That is the layer's, or that of the input and the parameters together, float32 at least. A layer
+    without parameters gives back the input's.
+    """
+    x, held = jnp.asarray(x), [array for array in (weight, bias) if array is not None]
+    with jax.numpy_dtype_promotion("standard"):
+        together = jnp.promote_types(jnp.result_type(x, *held), jnp.float32)
+        is_kept = not held and jnp.issubdtype(x.dtype, jnp.floating)
+        dtype = layer.dtype or (x.dtype if is_kept else together)
+        return x.astype(jnp.promote_types(dtype, jnp.float32)), dtype
+
+
+def vectors(
+    layer: Any, n: int, paths: dict[str, tuple[str, ...]], flattened: tuple[int, ...] | None = None
+) -> Iterator[Tensor]:
+    """Of n features each, by torch's names: of maps that are ``flattened`` as they lie, if so."""
+    for name, path in paths.items():
+        if flattened:
+            *places, channels = flattened
+            axes = (*range(1, len(flattened)), 0)
+            yield Tensor(name, path, (n,), (n,), axes, (channels, *places))
+        else:
+            yield Tensor(name, path, (n,), (n,))
+
+
+def weight_and_bias(has_weight: bool, has_bias: bool) -> dict[str, tuple[str, ...]]:
+    """torch's names, and where they lie here."""
+    held = {"weight": SCALE} if has_weight else {}
+    return {**held, "bias": BIAS} if has_bias else {**held}
+
+
+def is_single(sizes: Sequence[Any]) -> bool:
+    """Whether axes of such sizes, which may be symbolic, hold one value."""
+    return bool(math.prod(sizes) == 1)
