@@ -106,7 +106,7 @@ class _Sides:
         """Outputs, and gradients of inputs and parameters."""
         self.theirs.train(train)
         theirs = self.as_torchs(inputs)
-        given = jax.tree.map(lambda x: x * 1 if _is_float(x) else x, theirs)  # for what is in place
+        given = _copies(theirs)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             outputs, drawn = record_masks(self.theirs, lambda: self.theirs(*given))
@@ -209,7 +209,7 @@ def _in_single(ours: Any, theirs: torch.nn.Module, draw: Draw) -> Iterator[Findi
         lambda leaf: np.float32(leaf) if _is_float(leaf) else leaf, sides.inputs(3, 0)
     )
     # With gradients on: without them attention goes a way of its own, which is another function.
-    outputs = sides.theirs.train(False)(*sides.as_torchs(inputs))
+    outputs = sides.theirs.train(False)(*_copies(sides.as_torchs(inputs)))
     found = sides.run(inputs, False, {}, [], False)[0]
     for i, (a, b) in enumerate(zip(jax.tree.leaves(found), _leaves(outputs), strict=True)):
         b = sides._as_ours(as_numpy(b))
@@ -231,6 +231,11 @@ def _error(ours: Any, theirs: Any) -> float:
 
 def _channels_first(array: np.ndarray, least: float) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(array, -1, 1)) if array.ndim >= least else array
+
+
+def _copies(inputs: Any) -> Any:
+    """That a layer may change in place."""
+    return jax.tree.map(lambda x: x * 1 if _is_float(x) else x, inputs)
 
 
 def _leaves(outputs: Any) -> list[torch.Tensor]:
