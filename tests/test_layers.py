@@ -30,7 +30,6 @@ LAYERS = [  # a line a layer: its name in torch too, its arguments, the shape of
     ("Dropout", (0.3,), (4, 6)),
     ("Dropout2d", (0.25,), (2, 3, 3, 4)),
     ("MaxPool2d", (2,), (2, 5, 6, 3)),
-    ("Flatten", (), (2, 3, 4, 5)),
     ("ReLU", (), (4, 6)),
     ("Softmax", (1,), (4, 6)),
     ("LogSoftmax", (1,), (4, 6)),
