@@ -11,7 +11,8 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from flaxnets import interop, layers, training
-from flaxnets.parity.masks import mask_places, record_masks, replayed
+from flaxnets.parity.masks import mask_places, replayed
+from flaxnets.parity.recording import record_masks
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
