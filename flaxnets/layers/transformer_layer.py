@@ -12,9 +12,9 @@ from jax.typing import DTypeLike
 from flaxnets.layers.attention_inputs import check_heads
 from flaxnets.layers.base import Module
 from flaxnets.layers.dropout import Dropout
+from flaxnets.layers.layer_norm import LayerNorm
 from flaxnets.layers.linear import Linear
 from flaxnets.layers.multihead_attention import MultiheadAttention
-from flaxnets.layers.stand_in import LayerNorm
 
 Function = Callable[[jax.Array], jax.Array]
 ACTIVATIONS: dict[str, Function] = {
