@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from flaxnets import interop, layers
-from flaxnets.parity.masks import mask_places, record_masks, replayed
+from flaxnets.parity.masks import mask_places, replayed
+from flaxnets.parity.recording import record_masks
 
 WORDS, SIZE = 7, 4
 TOKENS = np.random.default_rng(0).integers(0, WORDS, (5, 3))
