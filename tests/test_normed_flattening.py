@@ -22,10 +22,6 @@ class AsItLies(layers.Module):
         return x.reshape(x.shape[0], -1)
 
 
-class Reshaped(torch.nn.Flatten):
-    """torch's twin of it."""
-
-
 def network(*stack):
     return layers.Sequential([layers.Conv2d(2, 3, 2), *stack])
 
@@ -118,7 +114,7 @@ def declared(norm):
     ours = getattr(layers, norm)(36, flattened_from=MAPS)
     linear = layers.Linear(36, 4, flattened_from=MAPS)
     return [AsItLies(), ours, linear], [
-        Reshaped(),
+        torch.nn.Flatten(),
         getattr(torch.nn, norm)(36),
         torch.nn.Linear(36, 4),
     ]
@@ -128,7 +124,7 @@ def over_maps(ours, theirs):
     """A norm between a convolution and a pool, a Flatten and a Linear."""
     return (
         [ours, layers.ReLU(), layers.MaxPool2d(2), layers.Flatten(), layers.Linear(6, 4)],
-        [theirs, torch.nn.ReLU(), torch.nn.MaxPool2d(2), Reshaped(), torch.nn.Linear(6, 4)],
+        [theirs, torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(6, 4)],
     )
 
 
@@ -153,7 +149,12 @@ RIGHT = {
     ),
     "behind a Flatten": (
         [layers.Flatten(), layers.BatchNorm1d(36), layers.GroupNorm(3, 36), layers.Linear(36, 4)],
-        [Reshaped(), torch.nn.BatchNorm1d(36), torch.nn.GroupNorm(3, 36), torch.nn.Linear(36, 4)],
+        [
+            torch.nn.Flatten(),
+            torch.nn.BatchNorm1d(36),
+            torch.nn.GroupNorm(3, 36),
+            torch.nn.Linear(36, 4),
+        ],
     ),
 }
 

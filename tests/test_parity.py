@@ -104,8 +104,9 @@ def test_no_bound_of_any_precision_lets_a_gradient_of_zero_pass(name):
         with FLOAT32():
             sides = Sides(pair(name), lane)
         layers = [n for n, m in sides.net.named_modules() if not list(m.children())]
+        outputs = dict.fromkeys(layers, np.ones((32, 10)))
         bounds = [
-            *forward.layer_bounds(sides, layers).values(),
+            *forward.layer_bounds(sides, outputs).values(),
             gradients.gradient_bound(sides, pair(name).examples(32)[0]),
             *(adam.adam_bound(lane, step) for step in (1, 10, 1000)),
         ]
@@ -171,7 +172,9 @@ def test_an_error_is_relative_to_the_largest_value_and_nan_passes_nothing():
 def test_float64_has_the_bounds_of_the_design():
     with FLOAT64():
         sides = Sides(pair("cnn"), FLOAT64)
-        assert set(forward.layer_bounds(sides, ["conv1", "output"]).values()) == {1e-12}
+        assert set(forward.layer_bounds(sides, dict.fromkeys(["conv1", "output"])).values()) == {
+            1e-12
+        }
         bound = gradients.gradient_bound(sides, pair("cnn").examples(2)[0])
     assert bound == adam.adam_bound(FLOAT64, 10) == 1e-11
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 class Lane(NamedTuple):
@@ -50,3 +51,17 @@ def rounding_bound(lane: Lane, sums: float, products: int) -> float:
         products: how many layers with products there are on the way.
     """
     return 2 * lane.epsilon * sums + 4 * lane.rounding * products
+
+
+def is_norm(module: Any) -> bool:
+    """Whether a module of torch normalises: each that does has an epsilon."""
+    return hasattr(module, "eps")
+
+
+def moments_length(output: np.ndarray) -> float:
+    """The square root of the length of the sums that a norm with such an output takes.
+
+    They run over an example, or over a channel of the batch.
+    """
+    channels = output.shape[-1] if output.ndim else 1
+    return float(np.sqrt(max(output[0].size, output.size / channels)))

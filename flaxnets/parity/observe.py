@@ -46,12 +46,17 @@ def torch_layers(net: torch.nn.Module, x: torch.Tensor) -> dict[str, np.ndarray]
     return found
 
 
-def flax_layers(model: nn.Module, variables: Any, x: Any, train: bool) -> dict[str, np.ndarray]:
-    """The same of the twin, by torch's names, compiled as training and prediction are."""
+def flax_layers(
+    model: nn.Module, variables: Any, x: Any, train: bool
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The same of the twin, by torch's names, compiled as training and prediction are.
+
+    And the collections of statistics that the call has changed, if it is one in training.
+    """
     names = visited(model, lambda bound: {m.path: name for name, m in reversed([*named(bound)])})
 
     @jax.jit
-    def run(variables: Any, x: Any) -> dict[str, jax.Array]:
+    def run(variables: Any, x: Any) -> tuple[dict[str, jax.Array], dict[str, Any]]:
         found: dict[str, Any] = {}
 
         def keep(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -62,14 +67,15 @@ def flax_layers(model: nn.Module, variables: Any, x: Any, train: bool) -> dict[s
             return out
 
         with nn.intercept_methods(outermost(keep)):
-            found["output"] = (
-                apply_in_training(model, variables, x, None)[0]
+            found["output"], changed = (
+                apply_in_training(model, variables, x, None)
                 if train
-                else apply(model, variables, x, False)
+                else (apply(model, variables, x, False), {})
             )
-        return found
+        return found, changed
 
-    return {name: np.asarray(value) for name, value in run(variables, x).items()}
+    found, changed = run(variables, x)
+    return {name: np.asarray(value) for name, value in found.items()}, changed
 
 
 def _numbered(name: str, found: dict[str, Any]) -> str:

@@ -102,7 +102,8 @@ def _carried_over(pair: Pair, lane: Lane, steps: int = 5) -> Iterator[Record]:
     update = jax.jit(pair.adam(RATE).update)
     names = [name for name, _ in sides.net.named_parameters()]
     for draw in draws[steps:]:
-        gradient = sides.convert(dict(zip(names, draw, strict=True)))["params"]
+        of_parameters = dict(zip(names, draw, strict=True))
+        gradient = sides.convert({**sides.net.state_dict(), **of_parameters})["params"]
         updates, state = update(gradient, state)
         params = optax.apply_updates(params, updates)
     before = {name: p.detach().clone() for name, p in sides.net.named_parameters()}

@@ -18,7 +18,7 @@ from flaxnets.parity.pair import Pair, Sides
 from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, surprise
 from flaxnets.training.batches import Batch
-from flaxnets.training.call import apply
+from flaxnets.training.call import apply, statistics
 from flaxnets.training.state import initial_state
 from flaxnets.training.step import run_steps
 
@@ -141,7 +141,8 @@ def _drawing(model: nn.Module, paths: Sequence[tuple[str, ...]]) -> Callable[...
             return out
 
         with nn.intercept_methods(outermost(ones)):
-            apply(model, variables, x, train, {"dropout": jax.random.key(seed)})
+            changing = statistics(variables) if train else False
+            apply(model, variables, x, train, {"dropout": jax.random.key(seed)}, changing)
         return found
 
     return drawn

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from flaxnets import interop
-from flaxnets.parity.bounds import FLOAT64, lanes, rounding_bound
+from flaxnets.parity.bounds import FLOAT64, is_norm, lanes, moments_length, rounding_bound
 from flaxnets.parity.masks import mask_places, replayed
 from flaxnets.parity.observe import torch_layers
 from flaxnets.parity.pair import Pair, Sides, as_ours
 from flaxnets.parity.recording import record_masks
-from flaxnets.parity.records import Record, relative_error
+from flaxnets.parity.records import Record, layer_errors, relative_error
 from flaxnets.training.call import apply_in_training
 
 
@@ -28,31 +28,34 @@ def gradients(pair: Pair, n: int = 32) -> Iterator[Record]:
             masks = replayed(drawn, mask_places(sides.model, sides.variables, x))
             ours, x_ours = _flax_gradients(sides, x, labels, masks)
             bound = gradient_bound(sides, inputs)
+            leaves = interop.parameters(sides.model)
             errors = {"input": relative_error(x_ours, x_theirs)}
-            for leaf in interop.parameters(sides.model):
-                errors[leaf.name] = relative_error(_at(ours, leaf.path), _at(theirs, leaf.path))
+            errors |= layer_errors(leaves, ours, theirs)
             for name, error in errors.items():
                 yield Record(pair.name, 7, name, lane.name, error, bound)
 
 
 def gradient_bound(sides: Sides, inputs: np.ndarray) -> float:
     """1e-11 in float64. Else there are the sums of the way there and those of the way back, and
-    one over the batch, for a convolution over the places of its output too."""
+    one over the batch, for a convolution over the places of its output too. A norm has its own."""
     if sides.lane == FLOAT64:
         return 1e-11
     weights = [tensor for tensor in sides.net.state_dict().values() if tensor.ndim > 1]
     sums = 2 * sum(np.sqrt(weight[0].numel()) for weight in weights)
-    over = len(inputs) * _places(sides, inputs[:1])
-    return rounding_bound(sides.lane, float(sums + np.sqrt(over)), 2 * len(weights))
+    outputs = _outputs(sides, inputs)
+    weighted = [out for module, out in outputs if hasattr(module, "weight")]
+    places = max((int(np.prod(out.shape[1:-1])) for out in weighted), default=1)
+    sums += np.sqrt(len(inputs) * places)
+    sums += 2 * sum(moments_length(out) for module, out in outputs if is_norm(module))
+    return rounding_bound(sides.lane, float(sums), 2 * len(weights))
 
 
-def _places(sides: Sides, x: np.ndarray) -> int:
-    """Of the output of the layer with weights that has most."""
+def _outputs(sides: Sides, inputs: np.ndarray) -> list[tuple[torch.nn.Module, np.ndarray]]:
+    """Of each call of a named module, in evaluation."""
     with torch.no_grad():
-        outputs = torch_layers(sides.net, sides.torch_inputs(x))
-    modules = dict(sides.net.named_modules())
-    weighted = [out for name, out in outputs.items() if hasattr(modules.get(name), "weight")]
-    return max(int(np.prod(out.shape[1:-1])) for out in weighted)
+        found = torch_layers(sides.net.eval(), sides.torch_inputs(inputs))
+    named = ((name.partition(", call ")[0], out) for name, out in found.items())
+    return [(sides.net.get_submodule(name), out) for name, out in named if name != "output"]
 
 
 def _flax_gradients(sides: Sides, x: jax.Array, labels: Any, masks: Any) -> tuple[Any, jax.Array]:
@@ -74,9 +77,3 @@ def _torch_gradients(sides: Sides, inputs: Any, labels: Any) -> tuple[Any, np.nd
     named = {name: p.grad for name, p in sides.net.named_parameters()}
     assert x.grad is not None
     return sides.convert({**sides.net.state_dict(), **named}), as_ours(x.grad), drawn
-
-
-def _at(tree: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        tree = tree[key]
-    return tree

@@ -70,7 +70,8 @@ def _errors(sides: Sides) -> Iterator[tuple[str, float]]:
 def _outputs(sides: Sides, logits: np.ndarray) -> jax.Array:
     with torch.no_grad():
         state = {key: torch.zeros_like(value) for key, value in sides.net.state_dict().items()}
-    state[list(state)[-1]] = torch.tensor(logits, dtype=sides.dtype)
+    *_, (bias, _) = sides.net.named_parameters()
+    state[bias] = torch.tensor(logits, dtype=sides.dtype)
     zeros = np.zeros((4, *sides.pair.shape))
     outputs: jax.Array = sides.apply(sides.convert(state), sides.inputs(zeros))
     return outputs

@@ -14,10 +14,11 @@ from flaxnets.data import Split, Splits
 from flaxnets.parity.bounds import FLOAT64, Lane, lanes
 from flaxnets.parity.drawn import Drawn
 from flaxnets.parity.masks import Place, mask_places, replayed
-from flaxnets.parity.pair import Examples, Pair, Sides
+from flaxnets.parity.pair import Examples, Pair, Sides, as_ours
 from flaxnets.parity.recording import record_masks
-from flaxnets.parity.records import Record
+from flaxnets.parity.records import Record, relative_error
 from flaxnets.training.batches import Batch
+from flaxnets.training.call import apply, statistics
 from flaxnets.training.state import TrainState, initial_state
 
 BATCH, RATE = 64, 1e-3
@@ -33,7 +34,7 @@ def trajectory(pair: Pair, splits: Splits) -> Iterator[Record]:
     for lane in lanes():
         bound = 1e-9 if lane == FLOAT64 else float("inf")
         with lane():
-            theirs, ours = losses(pair, splits.train, lane)
+            theirs, ours, sides, last = _epoch(pair, splits.train, lane)
             every = pair.free or len(ours)
             in_one = f"loss, {len(ours)} steps"
             if len(ours) > every and lane == FLOAT64:
@@ -45,6 +46,16 @@ def trajectory(pair: Pair, splits: Splits) -> Iterator[Record]:
                 yield Record(pair.name, 9, name, lane.name, _gap(theirs, beside), float("inf"))
                 bound = float("inf")
             yield Record(pair.name, 9, in_one, lane.name, _gap(theirs, ours), bound)
+            if statistics(sides.variables):
+                name = f"outputs in evaluation after {len(ours)} steps"
+                yield Record(pair.name, 9, name, lane.name, _outputs_gap(sides, last), bound)
+
+
+def _outputs_gap(sides: Sides, last: TrainState, n: int = 32) -> float:
+    inputs, _ = sides.pair.examples(n)
+    with torch.no_grad():
+        theirs = as_ours(sides.net.eval()(sides.torch_inputs(inputs)))
+    return relative_error(apply(sides.model, last.variables, sides.inputs(inputs), False), theirs)
 
 
 def _gap(theirs: np.ndarray, ours: np.ndarray) -> float:
@@ -60,6 +71,14 @@ def losses(
         every: steps after which our side takes up torch's state again.
         moved: by how much, relatively, the initial weights of both are changed.
     """
+    theirs, ours, _, _ = _epoch(pair, train, lane, every, moved)
+    return theirs, ours
+
+
+def _epoch(
+    pair: Pair, train: Split, lane: Lane, every: int | None = None, moved: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, Sides, TrainState]:
+    """The losses, torch's network as it is after it, and our last state."""
     sides = Sides(pair, lane)
     with torch.no_grad():
         for parameter in sides.net.parameters():
@@ -78,7 +97,8 @@ def losses(
         )
         theirs.append(loss)
         masks.append(drawn)
-    return np.array(theirs), _flax_losses(sides, batches, masks, starts)
+    ours, last = _flax_losses(sides, batches, masks, starts)
+    return np.array(theirs), ours, sides, last
 
 
 def _state(sides: Sides, optimizer: torch.optim.Optimizer) -> TrainState:
@@ -109,30 +129,32 @@ def torch_step(sides: Sides, optimizer: torch.optim.Optimizer, batch: Examples) 
 
 def _flax_losses(
     sides: Sides, batches: Sequence[Examples], drawn: Any, starts: dict[int, TrainState]
-) -> np.ndarray:
-    """By the step that ``fit`` takes, on batches that are filled up as there."""
+) -> tuple[np.ndarray, TrainState]:
+    """By ``fit``'s step, on batches that are filled up as there; and the state after the last."""
     pair, state, found = sides.pair, starts[0], []
     step = jax.jit(functools.partial(pair.step, sides.model, pair.loss, pair.adam(RATE)))
     places = mask_places(sides.model, sides.variables, sides.inputs(batches[0][0]))
+    size = 0 if statistics(sides.variables) else BATCH  # what fills it up would enter them
     for i, ((inputs, labels), of_step) in enumerate(zip(batches, drawn, strict=True)):
         state, n = starts.get(i, state), len(labels)
-        x, y = _fill(sides.inputs(inputs)), _fill(jnp.asarray(labels))
-        masks = replayed(_filled(of_step, places), places)
-        filled = Batch(x, y, jnp.arange(BATCH) < n)
+        fill = functools.partial(_fill, size=max(size, n))
+        x, y = fill(sides.inputs(inputs)), fill(jnp.asarray(labels))
+        masks = replayed(_filled(of_step, places, len(y)), places)
+        filled = Batch(x, y, jnp.arange(len(y)) < n)
         state, loss_sum = step(state, filled, jax.random.key(0), masks=masks)
         found.append(float(loss_sum) / n)
-    return np.array(found)
+    return np.array(found), state
 
 
-def _filled(drawn: Sequence[Drawn], places: Sequence[Place]) -> list[Drawn]:
-    """Masks of a full batch; those of a batch that goes as a whole stay one."""
+def _filled(drawn: Sequence[Drawn], places: Sequence[Place], size: int) -> list[Drawn]:
+    """Masks of so many examples; those of a batch that goes as a whole stay one."""
     whole = [place.shape[:1] == (1,) for place in places] + [False] * len(drawn)
     return [
-        each if is_one else each._replace(keep=np.asarray(_fill(each.keep)))
+        each if is_one else each._replace(keep=np.asarray(_fill(each.keep, size)))
         for each, is_one in zip(drawn, whole, strict=False)
     ]
 
 
-def _fill(array: Any) -> jax.Array:
+def _fill(array: Any, size: int) -> jax.Array:
     """Up to a full batch, with copies of the last row."""
-    return jnp.pad(array, [(0, BATCH - len(array))] + [(0, 0)] * (array.ndim - 1), mode="edge")
+    return jnp.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1), mode="edge")
