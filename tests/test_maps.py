@@ -81,11 +81,9 @@ def test_maps_that_they_make_are_flattened_without_an_alarm():
     for layer, shape in ALL:
         x = jax.ShapeDtypeStruct(shape, jnp.float32)
         maps = jax.eval_shape(layer, x).shape[1:]
-        sizes = (int(np.prod(maps)), 3)
-        readers = [layers.Linear(*sizes, flattened_from=maps)]
-        readers += [layers.Linear(*sizes)] * (len(maps) == 3)  # Flatten itself transposes maps
-        for reader in readers:
-            net = layers.Sequential([layer, layers.Flatten(), reader])
+        for flattened_from in (maps, None):
+            reader = layers.Linear(int(np.prod(maps)), 3, flattened_from=flattened_from)
+            net = layers.Sequential([layer, layers.Flatten(of_maps=True), reader])
             jax.eval_shape(net.init, KEY, x)
     pooled = layers.Sequential([layers.MaxPool2d(2), Reshaped(), layers.Linear(72, 3)])
     with pytest.raises(ValueError, match="flattened_from"):
