@@ -79,7 +79,6 @@ from flaxnets.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from flaxnets.layers.resizing import interpolate
 from flaxnets.layers.shuffling import PixelShuffle, PixelUnshuffle, pixel_shuffle, pixel_unshuffle
 from flaxnets.layers.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
-from flaxnets.layers.stand_in import LayerNorm
 from flaxnets.layers.stochastic_depth import StochasticDepth
 from flaxnets.layers.thresholds import (
     Hardshrink,
