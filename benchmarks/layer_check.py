@@ -168,7 +168,8 @@ class _Sides:
             total = jnp.zeros(())
             if slopes:
                 pairs = zip(_floats(out), weights, strict=True)
-                total = sum((jnp.sum(o * w) for o, w in pairs), total)
+                alike = [(o, w) for o, w in pairs if o.shape == w.shape]  # others are told later
+                total = sum((jnp.sum(o * w) for o, w in alike), total)
             return total, (out, changed)
 
         def program(*given: Any) -> Any:

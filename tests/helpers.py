@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import flaxnets
 from flaxnets import data, training
@@ -176,3 +178,53 @@ def declared_png(width, height, depth=8):
 def _chunk(kind, content):
     body = kind + content
     return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+# How maps are flattened: what a call for the first time says of it.
+IMAGES = jax.ShapeDtypeStruct((2, 4, 5, 1), jnp.float32)
+
+
+class Reader(flaxnets.layers.Module):
+    """A Linear, what is between, and maps (N, 3, 4, 2) that it reads."""
+
+    between: Callable
+    features: int = 24
+    declared: tuple | None = None
+    implementation: str | None = None
+
+    def setup(self):
+        self.conv = flaxnets.layers.Conv2d(1, 2, 2, implementation=self.implementation)
+        self.fc = flaxnets.layers.Linear(self.features, 3, flattened_from=self.declared)
+
+    def __call__(self, x):
+        return self.fc(self.between(self.conv(x)))
+
+    def both(self, x):
+        return self(x), self(2 * x)
+
+
+def flat(x):
+    return x.reshape(x.shape[0], -1)
+
+
+class Flat(flaxnets.layers.Module):
+    def __call__(self, x):
+        return flat(x)
+
+
+def initialised(model, x=IMAGES, **kwargs):
+    """The shapes of its variables."""
+
+    def init(x):
+        keys = dict.fromkeys(("params", "dropout"), jax.random.key(0))
+        return model.init(keys, x, **kwargs)
+
+    return jax.eval_shape(init, x)
+
+
+def refused(model, x=IMAGES, **kwargs):
+    with pytest.raises(ValueError) as caught:
+        initialised(model, x, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message and "flattened_from" in message
+    return message

@@ -37,7 +37,7 @@ SHAPE = re.compile(r"\((N|\.\.\.|out|in|h|\d+),[^()]*\)|shaped? (as|of)|scalar")
 DTYPE = re.compile(r"\b(u?int\d+|bfloat16|float\d+|floating|dtypes?)\b")
 # Nothing of their own is raised by what only holds values, nor by these.
 NO_ERRORS = {
-    "layers.Flatten",
+    "layers.Identity",
     "layers.ReLU",
     "layers.Module",
     "layers.Tensor",
@@ -65,6 +65,8 @@ NO_ARRAYS = {
     "interop.metadata",
     "interop.parameters",
     "layers.Module",
+    "layers.ModuleDict",
+    "layers.ModuleList",
     "parity.records.Record",
     "parity.report.Report",
     "parity.run",

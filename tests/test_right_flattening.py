@@ -51,7 +51,8 @@ TWINS = {
     layers.Conv2d: lambda layer: torch.nn.Conv2d(
         layer.in_channels, layer.out_channels, layer.kernel_size
     ),
-    layers.Flatten: lambda layer: torch.nn.Flatten(),
+    layers.Flatten: lambda layer: torch.nn.Flatten(layer.start_dim, layer.end_dim),
+    layers.Unflatten: lambda layer: torch.nn.Unflatten(layer.dim, layer.unflattened_size),
 }
 CONV, FC = layers.Conv2d(2, 3, 2), layers.Linear(36, 4)
 
@@ -157,6 +158,27 @@ RIGHT_FORMS = {
         ),
         lambda m, x: m["out"](m["fc"](m["conv"](x).mean((2, 3))).reshape(-1, 2, 3, 4)).flatten(1),
     ),
+    "Flatten and Unflatten": (
+        {
+            "conv": CONV,
+            "flatten": layers.Flatten(),
+            "unflatten": layers.Unflatten(1, (3, -1, 4)),
+            "out": layers.Conv2d(3, 3, 1),
+            "fc": FC,
+        },
+        lambda m, x: m["fc"](m["flatten"](m["out"](m["unflatten"](m["flatten"](m["conv"](x)))))),
+        lambda m, x: m["fc"](m["flatten"](m["out"](m["unflatten"](m["flatten"](m["conv"](x)))))),
+    ),
+    "Flatten of the places": (
+        {"conv": CONV, "flatten": layers.Flatten(2), "fc": layers.Linear(3, 4)},
+        lambda m, x: m["fc"](m["flatten"](m["conv"](x))),
+        lambda m, x: m["fc"](m["flatten"](m["conv"](x)).swapaxes(1, 2)),
+    ),
+    "Flatten of all but the width": (
+        {"conv": CONV, "flatten": layers.Flatten(1, 2), "fc": layers.Linear(9, 4)},
+        lambda m, x: m["fc"](m["flatten"](m["conv"](x))),
+        lambda m, x: m["fc"](m["flatten"](m["conv"](x)).swapaxes(1, 2)),
+    ),
     "attention over the places": (
         {
             "conv": layers.Conv2d(2, 6, 2),
@@ -210,22 +232,3 @@ def test_the_tutorials_networks_take_images_of_all_their_shapes(name, shape):
     model = MODELS[name](**({"channels": (2, 3)} if name == "cnn" else {}))
     x = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
     jax.eval_shape(functools.partial(model.init, train=True), KEYS, x)
-
-
-def test_grey_images_that_lie_as_torchs_are_flattened_as_torch_does():
-    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3)).double()
-    model = layers.Sequential([layers.Flatten(), layers.Linear(16, 3)])
-    x = np.random.default_rng(0).normal(size=(2, 1, 4, 4))
-    with jax.enable_x64(True):
-        variables = interop.from_torch(model, net.state_dict())
-        for images in (x, x[:, 0], x.transpose(0, 2, 3, 1)):
-            out = model.apply(variables, jnp.asarray(images))
-            # sums of sixteen in float64
-            np.testing.assert_allclose(out, net(torch.tensor(x)).detach(), rtol=1e-12, atol=1e-14)
-
-
-def test_maps_that_only_look_like_grey_images_are_refused():
-    """One row of four places and four channels, made by a convolution."""
-    model = layers.Sequential([layers.Conv2d(1, 4, 1), layers.Flatten(), layers.Linear(16, 3)])
-    with pytest.raises(ValueError, match="flattened_from"):
-        jax.eval_shape(model.init, jax.random.key(0), jnp.ones((2, 1, 4, 1)))

@@ -247,3 +247,15 @@ def test_the_size_of_a_batch_may_be_unknown_when_it_is_exported(name):
         exported.call(jnp.asarray(x[:4])),
         layer.apply(variables, x[:4]),
     )
+
+
+def test_the_masks_of_a_packed_sequence_lie_as_it_does_and_fit_no_other():
+    torch.manual_seed(0)
+    net = torch.nn.RNN(4, 3, 2, dropout=0.5)
+    packed = pack_padded_sequence(torch.ones(3, 2, 4), torch.tensor([3, 1]))
+    _, (drawn,) = record_masks(net, lambda: net(packed))
+    assert drawn.keep.shape == (4, 3)
+    ours, x = layers.RNN(4, 3, 2, dropout=0.5), jnp.ones((3, 2, 4))
+    places = mask_places(ours, interop.from_torch(ours, net.state_dict()), x)
+    with pytest.raises(ValueError, match=r"shaped \(4, 3\), here \(3, 2, 3\)"):
+        replayed([drawn], places)
