@@ -1,6 +1,5 @@
 """One layer of a transformer: attention and two linear layers, each beside a skip and a norm."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -9,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from flaxnets.layers.activation import gelu
 from flaxnets.layers.attention_inputs import check_heads
 from flaxnets.layers.base import Module
 from flaxnets.layers.dropout import Dropout
@@ -17,10 +17,7 @@ from flaxnets.layers.linear import Linear
 from flaxnets.layers.multihead_attention import MultiheadAttention
 
 Function = Callable[[jax.Array], jax.Array]
-ACTIVATIONS: dict[str, Function] = {
-    "relu": nn.relu,
-    "gelu": functools.partial(nn.gelu, approximate=False),
-}
+ACTIVATIONS: dict[str, Function] = {"relu": nn.relu, "gelu": gelu}
 
 
 class TransformerLayer(Module):
