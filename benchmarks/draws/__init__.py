@@ -3,11 +3,12 @@
 A file a family. ``LAYERS`` has them all by their names, which are torch's too.
 """
 
-from draws import activations, dropout, embedding, linear, norms, recurrent
+from draws import activations, convolutions, dropout, embedding, linear, norms, recurrent
 from draws.draw import Layer
 
 FAMILIES = (
     activations,
+    convolutions,
     dropout,
     embedding,
     linear,
