@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from helpers import run, with_our_modules
 
-from flaxnets.layers.patches import CHUNK, conv2d
+from flaxnets.layers import conv2d
+from flaxnets.layers.convolving.chunks import CHUNK
 from flaxnets.parity.bounds import FLOAT64
 
 # float32's rounding of sums of at most 2,000 products of normal numbers
@@ -20,11 +21,11 @@ def arrays(batch=3, height=9, width=7, size=(3, 3), channels=(2, 4), dtype=np.fl
 
 
 def by_patches(images, kernel, strides=(1, 1)):
-    return conv2d(images, kernel, strides, "patches")
+    return conv2d(images, kernel, None, strides, implementation="patches")
 
 
 def by_lax(images, kernel, strides=(1, 1)):
-    return conv2d(images, kernel, strides, "lax")
+    return conv2d(images, kernel, None, strides, implementation="lax")
 
 
 def assert_same(function, *arguments, **tolerance):
@@ -144,5 +145,5 @@ def test_convolution_takes_patches_where_the_default_device_is_a_cpu_and_lax_els
 
 
 def test_an_unknown_convolution_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"'fft' is not one of \['lax', 'patches'\]"):
+    with pytest.raises(ValueError, match=r"'fft' is not one of \['lax', 'patches', 'shifts'\]"):
         conv2d(jnp.ones((1, 5, 5, 1)), jnp.ones((3, 3, 1, 2)), implementation="fft")

@@ -9,7 +9,6 @@ from layer_check import check_layer
 from scipy import stats
 
 from flaxnets import interop, layers
-from flaxnets.layers.patches import IMPLEMENTATIONS
 
 # float64 sums of a few hundred terms of order one: each side is within about 1e-14.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -35,27 +34,6 @@ def channels_first(x):
 def test_another_layer_is_no_twin(ours, theirs):
     with pytest.raises((AssertionError, ValueError)):
         check_layer(ours, theirs, (3, 7))
-
-
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize(("size", "stride"), [(3, 1), (2, 2), ((3, 2), (1, 2)), (1, 1)])
-def test_conv2d_has_torchs_values_and_gradients(implementation, size, stride):
-    ours = layers.Conv2d(3, 4, size, stride, implementation=implementation)
-    theirs = torch.nn.Conv2d(3, 4, size, stride).double()
-    x = normal(11, 9, 8, 3)
-    reference = channels_first(x).requires_grad_()
-    (theirs(reference) ** 2).sum().backward()
-    with jax.enable_x64(True):
-        variables = interop.from_torch(ours, theirs.state_dict())
-
-        def objective(variables, x):
-            return jnp.sum(ours.apply(variables, x) ** 2)
-
-        gradients, dx = jax.jit(jax.grad(objective, (0, 1)))(variables, jnp.asarray(x))
-    weights = interop.to_torch(ours, gradients)
-    np.testing.assert_allclose(np.moveaxis(dx, -1, 1), reference.grad, **CLOSE)
-    for name, parameter in theirs.named_parameters():
-        np.testing.assert_allclose(weights[name], parameter.grad, err_msg=name, **CLOSE)
 
 
 def test_max_pool_passes_nan_on_as_torch_does():

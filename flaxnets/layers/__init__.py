@@ -36,7 +36,7 @@ from flaxnets.layers.averaging import AvgPool1d, AvgPool2d, avg_pool1d, avg_pool
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from flaxnets.layers.container import Identity, ModuleDict, ModuleList, Sequential
-from flaxnets.layers.convolution import Conv2d
+from flaxnets.layers.convolution import Conv1d, Conv2d, conv1d, conv2d
 from flaxnets.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
 from flaxnets.layers.embedding import Embedding, embedding
 from flaxnets.layers.embedding_bag import EmbeddingBag, embedding_bag
@@ -61,7 +61,6 @@ from flaxnets.layers.pads import (
     ZeroPad2d,
 )
 from flaxnets.layers.parameter_list import ParameterList
-from flaxnets.layers.patches import conv2d
 from flaxnets.layers.piecewise import (
     Hardsigmoid,
     Hardswish,
@@ -90,6 +89,12 @@ from flaxnets.layers.thresholds import (
 )
 from flaxnets.layers.transformer import TransformerDecoder, TransformerEncoder
 from flaxnets.layers.transformer_layer import TransformerDecoderLayer, TransformerEncoderLayer
+from flaxnets.layers.transposed_convolution import (
+    ConvTranspose1d,
+    ConvTranspose2d,
+    conv_transpose1d,
+    conv_transpose2d,
+)
 from flaxnets.layers.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
@@ -114,7 +119,10 @@ __all__ = [
     "CircularPad2d",
     "ConstantPad1d",
     "ConstantPad2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -188,7 +196,10 @@ __all__ = [
     "adaptive_max_pool2d",
     "avg_pool1d",
     "avg_pool2d",
+    "conv1d",
     "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "embedding",
     "embedding_bag",
     "gelu",

@@ -14,10 +14,10 @@ KERNEL, BIAS = ("params", "kernel"), ("params", "bias")
 
 
 def weighted(
-    layer: Any, x: jax.Array, shape: tuple[int, ...]
+    layer: Any, x: jax.Array, shape: tuple[int, ...], fan_in: int | None = None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The input, the kernel of this shape and the bias, in the dtype of the computation."""
-    init = uniform(math.prod(shape[:-1]))
+    init = uniform(fan_in or math.prod(shape[:-1]))
     arrays = [x, layer.param("kernel", init, shape, layer.param_dtype)]
     if layer.use_bias:
         arrays.append(layer.param("bias", init, shape[-1:], layer.param_dtype))
