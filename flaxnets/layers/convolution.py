@@ -13,7 +13,7 @@ from flaxnets.layers.convolving.arguments import check, check_channels, convolve
 from flaxnets.layers.padding import MODES, pad
 from flaxnets.layers.parameters import BIAS, KERNEL, check_last_axis, weighted
 from flaxnets.layers.sizes import tupled
-from flaxnets.layers.windows import Size, check_maps
+from flaxnets.layers.windows import Size, as_maps
 
 
 def conv1d(
@@ -157,7 +157,7 @@ class _Conv(Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        check_maps(x, self.rank)
+        x = as_maps(x, self.rank)
         check_last_axis(self, x, self.in_channels)
         x, kernel, bias = weighted(self, x, self._shape())
         padding = self.padding

@@ -15,7 +15,7 @@ from flaxnets.layers.convolution import printed
 from flaxnets.layers.convolving.arguments import check, check_channels, convolved
 from flaxnets.layers.parameters import BIAS, KERNEL, check_last_axis, weighted
 from flaxnets.layers.sizes import tupled
-from flaxnets.layers.windows import Size, check_maps
+from flaxnets.layers.windows import Size, as_maps
 
 
 def conv_transpose1d(
@@ -160,7 +160,7 @@ class _ConvTranspose(Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
-        check_maps(x, self.rank)
+        x = as_maps(x, self.rank)
         check_last_axis(self, x, self.in_channels)
         fan_in = math.prod(self._sizes("kernel_size")) * (self.out_channels // self.groups)
         x, kernel, bias = weighted(self, x, self._shape(), fan_in)

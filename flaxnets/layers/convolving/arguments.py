@@ -6,7 +6,7 @@ import jax
 
 from flaxnets.layers.convolving import convolve
 from flaxnets.layers.convolving.geometry import Geometry
-from flaxnets.layers.windows import check_maps
+from flaxnets.layers.windows import as_maps
 
 
 def convolved(
@@ -34,7 +34,7 @@ def convolved(
 
 def check(rank: int, x: jax.Array, kernel: jax.Array, groups: int) -> None:
     """Raise ValueError for arrays that do not fit each other, or the groups."""
-    check_maps(x, rank)
+    x = as_maps(x, rank)
     check_channels(x.shape[-1], kernel.shape[-1], groups)
     if kernel.ndim != rank + 2 or kernel.shape[-2] * groups != x.shape[-1]:
         raise ValueError(
