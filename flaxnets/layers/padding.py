@@ -82,7 +82,8 @@ def _reflected(place: np.ndarray, size: int, _: range) -> np.ndarray:
 
 
 def _replicated(place: np.ndarray, size: int, _: range) -> np.ndarray:
-    return np.clip(place, 0, size - 1)
+    found: np.ndarray = np.clip(place, 0, size - 1)
+    return found
 
 
 def _wrapped(place: np.ndarray, _: int, left: range) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from flaxnets.layers import sampling
 from flaxnets.layers.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d
 from flaxnets.layers.sampling import Axis
-from flaxnets.layers.windows import along, as_maps, floating, taken
+from flaxnets.layers.windows import along, as_maps, computed_in, floating, taken
 
 Map = Callable[[jax.Array], jax.Array]
 
@@ -64,11 +64,8 @@ def interpolate(
     sizes, factors = _sizes(x, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return (adaptive_avg_pool1d if x.ndim == 3 else adaptive_avg_pool2d)(x, sizes)
-    dtype = np.dtype(jnp.promote_types(x.dtype, jnp.float32))
-    if mode in NEAREST:
-        dtype = dtype if jnp.issubdtype(x.dtype, jnp.floating) else np.dtype(np.float32)
     axes = {
-        i: Axis(x.shape[i], out, factor, dtype, bool(align_corners))
+        i: Axis(x.shape[i], out, factor, computed_in(x), bool(align_corners))
         for i, out, factor in zip(range(1, x.ndim - 1), sizes, factors, strict=True)
     }
     return _nearest(x, axes, mode) if mode in NEAREST else _weighted(x, axes, mode)

@@ -83,7 +83,13 @@ def floating(x: jax.Array) -> jax.Array:
     """An array in single precision at least. Raises ValueError for one that is not floating."""
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"expected maps of a floating dtype, got {x.dtype}")
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(computed_in(x))
+
+
+def computed_in(x: jax.Array) -> np.dtype:
+    """The dtype of a computation: what is only stored in half precision is computed in single."""
+    is_wide = jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize > 4
+    return np.dtype(np.float64 if is_wide else np.float32)
 
 
 def _each(name: str, size: Size, rank: int, least: int = 1) -> tuple[int, ...]:
