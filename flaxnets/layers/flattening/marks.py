@@ -1,5 +1,6 @@
 """The program of a call, traced without computing anything, with marks of what its layers do."""
 
+import contextvars
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from flaxnets.layers.flattening import axes
 from flaxnets.layers.flattening.axes import Label
 
 MARK = "flaxnets.flattening "  # then a Mark as JSON; no program of a user has it
+looking: contextvars.ContextVar[bool] = contextvars.ContextVar("looking", default=False)
 OPTIONS = ("rngs", "method", "mutable", "capture_intermediates")  # of linen, not of the call
 
 
@@ -119,6 +121,15 @@ def _with_marks(tree: Any, role_of: Callable[[nn.Module, int], str], module: nn.
         return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, *says)))
 
     return jax.tree.map(marked, tree)
+
+
+def made_maps(maps: jax.Array, function: str) -> jax.Array:
+    """What a function made of maps by taking axes apart, as maps again, while it is looked at."""
+    if not looking.get():
+        return maps
+    mark = Mark("made", maps.ndim, function, function, 1, False, None)
+    marked: jax.Array = checkpoint_name(maps, MARK + json.dumps(mark))
+    return marked
 
 
 def makes_maps(module: nn.Module) -> bool:
