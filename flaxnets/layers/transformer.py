@@ -13,8 +13,8 @@ class TransformerEncoder(Module):
     """``torch.nn.TransformerEncoder``: layers in a row, which begin as copies of one.
 
     It is called with ``src``, ``mask``, ``src_key_padding_mask`` and ``is_causal``, of the shapes
-    and dtypes that ``TransformerEncoderLayer`` takes: ``src`` is shaped as (T, N, d_model), and so
-    is what it returns. torch looks whether ``mask`` is causal if ``is_causal`` is None: it makes no difference here.
+    and dtypes that ``TransformerEncoderLayer`` takes, as (N, T, d_model), and returns the same.
+    torch looks whether ``mask`` is causal if ``is_causal`` is None: it makes no difference here.
 
     It is torch's with gradients switched on. Without them, in evaluation, torch's fast path (see
     ``enable_nested_tensor``) has zeros before ``norm`` where ``src_key_padding_mask`` is True.
