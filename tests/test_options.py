@@ -44,7 +44,7 @@ def _holds(name):
     return LAYERS[name].made_in_torch(name, LAYERS[name].examples[0].arguments).state_dict()
 
 
-@pytest.mark.parametrize("name", filter(_holds, LAYERS))
+@pytest.mark.parametrize("name", [*filter(_holds, LAYERS)])
 def test_parameters_begin_as_torchs_do(name):
     draw = LAYERS[name].examples[0]
     far = [found for found in initial_findings(LAYERS[name], name, draw) if not found.passed]
