@@ -20,11 +20,21 @@ def in_single(function: Function) -> Function:
 
     @functools.wraps(function)
     def wide(x: jax.Array, *args: Any, **kwargs: Any) -> jax.Array:
-        x = jnp.asarray(x)
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            name = function.__name__
-            raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
-        dtype = jnp.promote_types(x.dtype, jnp.float32)
-        return function(x.astype(dtype), *args, **kwargs).astype(x.dtype)
+        x = floating(function.__name__, x)
+        return function(x.astype(single(x)), *args, **kwargs).astype(x.dtype)
 
     return cast(Function, wide)
+
+
+def floating(name: str, x: jax.Array) -> jax.Array:
+    """The array. Raises ValueError if it is not floating."""
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
+    return x
+
+
+def single(*arrays: jax.Array) -> jnp.dtype:
+    """The dtype of arrays together, float32 at least, also where JAX promotes nothing itself."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
