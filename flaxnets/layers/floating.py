@@ -7,6 +7,8 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 
+from flaxnets.layers.parameters import in_one_dtype
+
 Function = TypeVar("Function", bound=Callable[..., jax.Array])
 
 
@@ -21,7 +23,8 @@ def in_single(function: Function) -> Function:
     @functools.wraps(function)
     def wide(x: jax.Array, *args: Any, **kwargs: Any) -> jax.Array:
         x = floating(function.__name__, x)
-        return function(x.astype(single(x)), *args, **kwargs).astype(x.dtype)
+        (wider,) = in_one_dtype(None, x)
+        return function(wider, *args, **kwargs).astype(x.dtype)
 
     return cast(Function, wide)
 
@@ -32,9 +35,3 @@ def floating(name: str, x: jax.Array) -> jax.Array:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
     return x
-
-
-def single(*arrays: jax.Array) -> jnp.dtype:
-    """The dtype of arrays together, float32 at least, also where JAX promotes nothing itself."""
-    with jax.numpy_dtype_promotion("standard"):
-        return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
