@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 Function = TypeVar("Function", bound=Callable[..., jax.Array])
 
@@ -24,7 +25,14 @@ def in_single(function: Function) -> Function:
         if not jnp.issubdtype(x.dtype, jnp.floating):
             name = function.__name__
             raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
-        dtype = jnp.promote_types(x.dtype, jnp.float32)
-        return function(x.astype(dtype), *args, **kwargs).astype(x.dtype)
+        return function(x.astype(single(x.dtype)), *args, **kwargs).astype(x.dtype)
 
     return cast(Function, wide)
+
+
+def single(dtype: DTypeLike) -> DTypeLike:
+    """A floating dtype, or float32 in place of what has fewer bits.
+
+    ``jnp.promote_types`` refuses bfloat16 where JAX is to promote nothing unasked.
+    """
+    return dtype if jnp.dtype(dtype).itemsize >= 4 else jnp.float32
