@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
-from flaxnets.layers.convolving.arguments import check, check_channels, convolved
+from flaxnets.layers.convolving.arguments import check_channels, checked, convolved
 from flaxnets.layers.padding import MODES, pad
 from flaxnets.layers.parameters import BIAS, KERNEL, check_last_axis, weighted
 from flaxnets.layers.sizes import tupled
@@ -90,7 +90,7 @@ def _conv(
     groups: int,
     implementation: str | None,
 ) -> jax.Array:
-    check(rank, x, kernel, groups)
+    x = checked(rank, x, kernel, groups)
     strides, dilations = tupled("stride", stride, rank), tupled("dilation", dilation, rank)
     around = sides(padding, kernel.shape[:rank], strides, dilations)
     sizes = {"stride": strides, "padding": around, "dilation": dilations}

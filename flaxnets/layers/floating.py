@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from flaxnets.layers.parameters import in_one_dtype
 
@@ -35,3 +36,11 @@ def floating(name: str, x: jax.Array) -> jax.Array:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
     return x
+
+
+def single(dtype: DTypeLike) -> DTypeLike:
+    """A floating dtype, or float32 in place of what has fewer bits.
+
+    ``jnp.promote_types`` refuses bfloat16 where JAX is to promote nothing unasked.
+    """
+    return dtype if jnp.dtype(dtype).itemsize >= 4 else jnp.float32

@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.convolution import printed
-from flaxnets.layers.convolving.arguments import check, check_channels, convolved
+from flaxnets.layers.convolving.arguments import check_channels, checked, convolved
 from flaxnets.layers.parameters import BIAS, KERNEL, check_last_axis, weighted
 from flaxnets.layers.sizes import tupled
 from flaxnets.layers.windows import Size, as_maps
@@ -97,7 +97,7 @@ def _conv_transpose(
     dilation: Size,
     implementation: str | None,
 ) -> jax.Array:
-    check(rank, x, kernel, groups)
+    x = checked(rank, x, kernel, groups)
     strides, dilations = tupled("stride", stride, rank), tupled("dilation", dilation, rank)
     away = tupled("padding", padding, rank, 0)
     more = tupled("output_padding", output_padding, rank, 0)

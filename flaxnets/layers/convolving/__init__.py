@@ -36,7 +36,7 @@ def convolve(
     images: jax.Array, kernel: jax.Array, geometry: Geometry, implementation: str | None = None
 ) -> jax.Array:
     """Images (N, H, W, C) with a kernel (h, w, C / groups, C'), (N, H', W', C')."""
-    name = implementation or fastest(kernel, geometry.groups)
+    name = implementation or fastest(kernel.shape, geometry.groups)
     if name not in IMPLEMENTATIONS:
         raise ValueError(f"implementation {name!r} is not one of {sorted(IMPLEMENTATIONS)}")
     if name != "lax" and geometry.spread != (1, 1):
@@ -44,11 +44,11 @@ def convolve(
     return IMPLEMENTATIONS[name](images, kernel, geometry)
 
 
-def fastest(kernel: jax.Array, groups: int) -> str:
-    """The implementation that is taken by default."""
+def fastest(kernel: tuple[int, ...], groups: int) -> str:
+    """The implementation that is taken by default for a kernel of this shape."""
     if _platform() != "cpu":
         return "lax"
-    return "shifts" if groups > 1 and kernel.shape[2] == 1 else "patches"
+    return "shifts" if groups > 1 and kernel[-2] == 1 else "patches"
 
 
 def _platform() -> str:

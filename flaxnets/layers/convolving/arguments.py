@@ -32,14 +32,15 @@ def convolved(
     return found if rank == 2 else found.squeeze(1)
 
 
-def check(rank: int, x: jax.Array, kernel: jax.Array, groups: int) -> None:
-    """Raise ValueError for arrays that do not fit each other, or the groups."""
+def checked(rank: int, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+    """The maps. Raises ValueError for arrays that do not fit each other, or the groups."""
     x = as_maps(x, rank)
     check_channels(x.shape[-1], kernel.shape[-1], groups)
     if kernel.ndim != rank + 2 or kernel.shape[-2] * groups != x.shape[-1]:
         raise ValueError(
             f"a kernel of shape {kernel.shape} in {groups} groups does not fit maps {x.shape}"
         )
+    return x
 
 
 def check_channels(inputs: int, outputs: int, groups: int) -> None:

@@ -14,6 +14,7 @@ from jax.interpreters import ad, batching, mlir
 from flaxnets.layers.convolving.chunks import in_chunks
 from flaxnets.layers.convolving.geometry import Geometry
 from flaxnets.layers.convolving.groups import by_blocks
+from flaxnets.layers.floating import single
 
 # Patches are nine times the size of their images for a 3 x 3 kernel. In chunks of images whose
 # patches take this many bytes they stay in the cache, and a large batch needs no more memory than a
@@ -31,7 +32,7 @@ def _convolved(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.
     h, w, channels, _ = kernel.shape
     size = height * width * h * w * channels * images.dtype.itemsize  # of an image's patches
     # In single precision at least, so that the chunks' gradients of it are added up in that.
-    kernel = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
+    kernel = kernel.astype(single(kernel.dtype))
 
     # Taking the patches again in the backward pass is cheaper than keeping those of a whole batch.
     @functools.partial(jax.checkpoint, prevent_cse=False)
@@ -50,7 +51,7 @@ def _convolve(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.A
     no place begins at.
     """
     h, w, _, features = kernel.shape
-    exact = jnp.promote_types(images.dtype, jnp.float32)
+    exact = single(images.dtype)
     if geometry.stride[0] > 1 or h == 1:
         patches = image_patches(images, (h, w), geometry)
         matrix = kernel.reshape(-1, features)

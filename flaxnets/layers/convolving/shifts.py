@@ -12,6 +12,7 @@ from jax.interpreters import ad, batching, mlir
 
 from flaxnets.layers.convolving.chunks import CHUNK, parted
 from flaxnets.layers.convolving.geometry import Geometry
+from flaxnets.layers.floating import single
 
 
 def by_shifts(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
@@ -20,7 +21,7 @@ def by_shifts(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.A
         raise ValueError(
             f"implementation 'shifts' takes groups of one channel, got {kernel.shape[2]} in each"
         )
-    exact = jnp.promote_types(images.dtype, jnp.float32)
+    exact = single(images.dtype)
     repeated = jnp.repeat(images.astype(exact), kernel.shape[-1] // geometry.groups, axis=-1)
     taps = kernel.astype(exact).squeeze(2)
     found: jax.Array = _shifted.bind(repeated, taps, geometry=geometry._replace(groups=1))
