@@ -58,6 +58,10 @@ def shape_and_inputs(draw):
     if len(shape) == 3:
         return shape, draw(inputs)(*shape[1:], shape[0]), True
     before = draw(st.lists(sizes, max_size=2))
+    if (
+        len(shape) == 2 and len(before) == 1
+    ):  # four axes, which are maps until of_maps=False is said
+        before = []
     if len(shape) == 1:
         shape = draw(st.sampled_from([shape, shape[0]]))
     return shape, draw(inputs)(*before, *np.atleast_1d(shape)), False

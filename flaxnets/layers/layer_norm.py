@@ -35,8 +35,8 @@ class LayerNorm(Module):
             here: torch's (C, H, W) of an input (N, H, W, C), or (C, L) of (N, L, C); ``interop``
             permutes the weights then. False: the last axes of the array are as in torch, as of a
             sequence (N, T, E). By default three sizes are those of maps, and one, two or more than
-            three are not. Two that are called with what comes from maps, and say neither, are
-            refused.
+            three are not. Two that are called with what comes from maps, as a network's input of
+            four axes does, and say neither, are refused.
         flattened_from: the (H, W, C) of the feature maps whose flattening as they lie is the input,
             as in ``Linear``, for one size: ``interop`` permutes the weights by it.
         dtype: the dtype of the output; it is computed in float32 at least. By default that of the
