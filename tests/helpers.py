@@ -131,23 +131,42 @@ class Dropping(nn.Module):
         return nn.Dense(10)(flaxnets.layers.Dropout(0.5)(x, train))
 
 
+class Normed(flaxnets.layers.Module):
+    """One that takes statistics of each batch."""
+
+    loss = staticmethod(flaxnets.MLP.loss)
+
+    def setup(self):
+        self.norm = flaxnets.layers.BatchNorm2d(1, momentum=None)
+        self.head = flaxnets.layers.Linear(784, 10)
+
+    def __call__(self, x, train=False):
+        x = self.norm(x.reshape(-1, 28, 28, 1))
+        return self.head(x.reshape(len(x), -1))
+
+
 def trained_in_double(network=Dropping, n=320, batch_size=30, **fields):
-    """A network's parameters after an epoch in float64: ten batches of 30, and one of 20."""
+    """A network's variables after an epoch in float64: ten batches of 30, and one of 20."""
     with jax.enable_x64(True):
         model, (images, labels) = network(**fields), digits(n).train
         splits = ((images / 255, labels), digits().test)
         variables = jax.jit(model.init)(jax.random.key(0), images[:1] / 255)
-        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
+        variables = jax.tree.map(_in_double, variables)
         config = training.Config(epochs=1, batch_size=batch_size)
         (epoch,) = training.fit(model, splits, config, variables=variables)
-        leaves = jax.tree_util.tree_leaves_with_path(epoch.state.params)
+        leaves = jax.tree_util.tree_leaves_with_path(epoch.state.variables)
         return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _in_double(leaf):
+    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 # What is trained on one device and on several, by name.
 IN_DOUBLE = {
     "dropping": {},
     "fewer examples than devices": {"n": 10, "batch_size": 3},
+    "statistics": {"network": Normed, "batch_size": 32},
     "cnn": {"network": flaxnets.CNN, **SMALL_CNN},
 }
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import run, with_our_modules
 
-from flaxnets import layers, training
+from flaxnets import interop, layers, training
 from flaxnets.runs import checkpoints
 from flaxnets.training import Config
 from flaxnets.training.batches import Batch
@@ -98,6 +98,56 @@ def test_a_batch_of_one_value_a_channel_is_refused_as_torch_refuses_it():
             return Normed()(x.reshape(-1, 1, 3, 1), train)[:, 0, 0]
 
     fit(Maps(), splits, config={"batch_size": 5})  # of maps it has three values
+
+
+def own(**options):
+    """A network with a norm of ``flaxnets.layers``."""
+    return layers.Sequential([layers.BatchNorm1d(3, **options), layers.Linear(3, 1)])
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": None}, {"track_running_stats": False}])
+def test_a_norm_of_our_own_trains_as_torchs_does(options, monkeypatch):
+    monkeypatch.setattr(training.task.Task, "order", lambda *_: np.arange(22, dtype=np.int32))
+    net = torch.nn.Sequential(torch.nn.BatchNorm1d(3, **options), torch.nn.Linear(3, 1))
+    variables = interop.from_torch(own(**options), net.state_dict())
+    (epoch,) = fit(own(**options), variables=variables, config={"test_batch_size": 22})
+    optimizer = torch.optim.Adam(net.parameters())
+    for i in range(0, 22, 4):
+        optimizer.zero_grad()
+        squared(net(torch.tensor(X[i : i + 4])), torch.tensor(Y[i : i + 4])).mean().backward()
+        optimizer.step()
+    back = interop.to_torch(own(**options), epoch.state.variables)
+    for name, tensor in net.state_dict().items():
+        # six steps in float32
+        np.testing.assert_allclose(back[name], tensor.numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+    outputs = net.eval()(torch.tensor(X)).detach()
+    expected = squared(outputs, torch.tensor(Y)).mean()
+    assert epoch.metrics.test_loss == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_one_value_a_channel_is_refused_by_the_place_of_the_norm():
+    splits = ((X[:21], Y[:21]), (X, Y))  # fives and one
+    message = (
+        r"^0 \(BatchNorm1d\): Expected more than 1 value per channel .* \(1, 3\): give it more"
+    )
+    with pytest.raises(ValueError, match=message):
+        fit(own(), splits, config={"batch_size": 5})
+
+
+def test_what_would_enter_the_statistics_of_an_evaluation_is_refused():
+    model = own(track_running_stats=False)
+    with pytest.raises(
+        ValueError, match=r"^0 takes statistics .* a test_batch_size that divides 22"
+    ):
+        fit(model, config={"test_batch_size": 10})
+    variables = model.init(jax.random.key(0), X)
+    with pytest.raises(ValueError, match=r"choose a batch_size that divides 22$"):
+        training.predict(model, variables, X, batch_size=10)
+    with pytest.raises(ValueError, match=r"choose a batch_size that divides 22$"):
+        training.evaluate(model, variables, (X, Y), squared, batch_size=10)
+    halves = jnp.concatenate([model.apply(variables, part) for part in (X[:11], X[11:])])
+    found = training.predict(model, variables, X, batch_size=11)
+    np.testing.assert_allclose(found, halves, rtol=1e-5, atol=1e-6)  # float32
 
 
 def test_what_would_fill_up_the_devices_shares_is_refused():

@@ -33,7 +33,7 @@ for case in cases:
 @pytest.mark.parametrize(
     "cases",
     [
-        pytest.param(["dropping", "fewer examples than devices"], id="plain"),
+        pytest.param(["dropping", "fewer examples than devices", "statistics"], id="plain"),
         pytest.param(["cnn"], id="cnn", marks=pytest.mark.slow),
     ],
 )

@@ -113,7 +113,7 @@ def offences(name, value, doc):
         yield "Raises"
     if name not in NO_ARRAYS:
         yield from ["a shape"] * (not SHAPE.search(doc)) + ["a dtype"] * (not DTYPE.search(doc))
-    if name in TWINS and not re.search(rf"torch\.\w+|{TUTORIALS}", doc):
+    if name in TWINS and not re.search(rf"torch(vision)?\.\w+|{TUTORIALS}", doc):
         yield "its twin"
 
 

@@ -85,14 +85,26 @@ def test_maps_that_they_make_are_flattened_without_an_alarm():
             reader = layers.Linear(int(np.prod(maps)), 3, flattened_from=flattened_from)
             net = layers.Sequential([layer, layers.Flatten(of_maps=True), reader])
             jax.eval_shape(net.init, KEY, x)
-    pooled = layers.Sequential([layers.MaxPool2d(2), Reshaped(), layers.Linear(72, 3)])
-    with pytest.raises(ValueError, match="flattened_from"):
-        pooled.init(KEY, jnp.ones((2, 6, 6, 8)))
 
 
-class Reshaped(layers.Module):
+class Shuffled(layers.Module):
+    """By functions, which are no layers."""
+
+    said: tuple[int, ...] | None
+
+    def setup(self):
+        self.fc = layers.Linear(288, 3, flattened_from=self.said)
+
     def __call__(self, x):
-        return x.reshape(len(x), -1)
+        x = layers.pixel_unshuffle(layers.pixel_shuffle(layers.max_pool2d(x, 3, 1, 1), 2), 2)
+        return self.fc(layers.pad(x, (1, -1)).reshape(len(x), -1))
+
+
+def test_maps_that_functions_make_are_seen_where_they_are_flattened():
+    x = jax.ShapeDtypeStruct((2, 6, 6, 8), jnp.float32)
+    jax.eval_shape(Shuffled((6, 6, 8)).init, KEY, x)
+    with pytest.raises(ValueError, match=r"say flattened_from=\(6, 6, 8\)"):
+        jax.eval_shape(Shuffled(None).init, KEY, x)
 
 
 def test_a_batch_of_any_size_is_exported():

@@ -58,8 +58,7 @@ def test_the_reader_behind_a_norm_that_says_so_must_say_so_too():
 
 def test_groups_of_a_flattening_can_be_taken_in_torchs_order_only():
     message = refused(AsItLies(), layers.GroupNorm(3, 36))
-    assert message.endswith("flatten by flaxnets.layers.Flatten(), or transpose them to C, H, W")
-    assert "flattened_from" not in message
+    assert message.startswith("2 splits H 3, W 4, C 3; torch flattens C, H, W: transpose the maps")
 
 
 class Rows(layers.Module):

@@ -6,7 +6,7 @@ Hundreds of draws are benchmarks/layers.py's; its table is in docs/layers.md.
 import inspect
 
 import pytest
-from draws import LAYERS
+from draws import FAMILIES, LAYERS
 from draws.draw import RENAMED
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -17,6 +17,9 @@ from flaxnets import layers
 EXAMPLES = [(name, i) for name, layer in LAYERS.items() for i in range(len(layer.examples))]
 WRONG = [(name, i) for name, layer in LAYERS.items() for i in range(len(layer.wrong))]
 REFUSED = [(name, option) for name, layer in LAYERS.items() for option in layer.refused]
+# One of each family in plain pytest, and the others among the slow tests: a draw is a compilation.
+PLAIN = {next(iter(family.LAYERS)) for family in FAMILIES}
+DRAWN = [pytest.param(name, marks=() if name in PLAIN else pytest.mark.slow) for name in LAYERS]
 few = settings(max_examples=1, derandomize=True, deadline=None, phases=[Phase.generate])
 
 
@@ -26,7 +29,7 @@ def test_a_layer_is_its_twin_where_there_is_a_trap(name, i):
     check_layer(*LAYERS[name].pair(name, draw.arguments), draw)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", DRAWN)
 def test_a_layer_is_its_twin_in_options_that_are_drawn(name):
     @few
     @given(st.data())
@@ -37,7 +40,11 @@ def test_a_layer_is_its_twin_in_options_that_are_drawn(name):
     check()
 
 
-@pytest.mark.parametrize("name", LAYERS)
+def _holds(name):
+    return LAYERS[name].made_in_torch(name, LAYERS[name].examples[0].arguments).state_dict()
+
+
+@pytest.mark.parametrize("name", [*filter(_holds, LAYERS)])
 def test_parameters_begin_as_torchs_do(name):
     draw = LAYERS[name].examples[0]
     far = [found for found in initial_findings(LAYERS[name], name, draw) if not found.passed]

@@ -138,7 +138,7 @@ def test_the_worked_examples_hold_and_a_mistake_in_them_is_seen(tmp_path, capsys
             return super().__call__(x, train)[..., ::-1]
 
     for wrong in (Uncounted, Mislaid):
-        with pytest.raises(AssertionError, match="Not equal"):
+        with pytest.raises(AssertionError, match="off, bound"):
             page.check_layer(wrong(3), page.TorchScale(3), (4, 3))
 
 

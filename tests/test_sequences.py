@@ -158,7 +158,7 @@ def test_the_padding_row_of_a_tensor_of_weights_is_read_but_not_trained():
 
 
 @pytest.mark.parametrize(
-    ("batch_first", "dtype", "p"), [(True, torch.float32, 0.5), (False, torch.float64, 1.0)]
+    ("batch_first", "dtype", "p"), [(True, torch.float32, 0.5), (False, torch.float64, 1)]
 )
 def test_the_masks_that_torch_draws_between_layers_are_those_it_uses(batch_first, dtype, p):
     options = {"dropout": p, "bidirectional": True, "batch_first": batch_first}

@@ -27,7 +27,7 @@ class TorchViT(torch.nn.Module):
         layer = torch.nn.TransformerEncoderLayer(
             SIZE, HEADS, 12, P, "gelu", batch_first=True, norm_first=True
         )
-        self.encoder = torch.nn.TransformerEncoder(layer, 2, torch.nn.LayerNorm(SIZE))
+        self.encoder = torch.nn.TransformerEncoder(layer, 1, torch.nn.LayerNorm(SIZE))
         self.head = torch.nn.Linear(SIZE, 4)
 
     def forward(self, x):
@@ -46,7 +46,7 @@ class ViT(layers.Module):
         layer = layers.TransformerEncoderLayer(
             SIZE, HEADS, 12, P, "gelu", batch_first=True, norm_first=True
         )
-        self.encoder = layers.TransformerEncoder(layer, 2, layers.LayerNorm(SIZE))
+        self.encoder = layers.TransformerEncoder(layer, 1, layers.LayerNorm(SIZE))
         self.head = layers.Linear(SIZE, 4)
 
     def __call__(self, x, train=False):
@@ -111,8 +111,9 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("train", [False, True])
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize(
+    ("name", "train"), [("vit", False), ("vit", True), ("softmax", True), ("fused", True)]
+)
 def test_a_network_of_attention_is_torchs_with_its_masks_replayed(name, train):
     ours, make, inputs = PAIRS[name]
     torch.manual_seed(0)
@@ -151,7 +152,7 @@ def test_layers_of_an_encoder_begin_equal_and_those_of_another_key_differ():
 
 
 @pytest.mark.parametrize("dtype", ["bool", "float32"])
-@pytest.mark.parametrize("shape", [(5, 4), (1, 5, 4), (2, 1, 5, 4)])
+@pytest.mark.parametrize("shape", [(5, 4), (2, 1, 5, 4)])
 def test_scaled_dot_product_attention_is_torchs_and_zero_where_nothing_is_read(shape, dtype):
     rng = np.random.default_rng(0)
     q, k, v = (rng.normal(size=(2, 3, n, 6)) for n in (5, 4, 4))
@@ -193,7 +194,7 @@ def test_a_mask_that_is_learnt_has_torchs_gradient():
         ({"enable_gqa": True}, "enable_gqa"),
         ({"attn_mask": jnp.ones((5, 5)), "is_causal": True}, "attn_mask"),
         ({"attn_mask": jnp.ones((5, 5), int)}, "int"),
-        ({"attn_mask": jnp.ones((5, 4))}, r"\(3, 5, 5\)"),
+        ({"attn_mask": jnp.ones((5, 4))}, r"broadcast to \(3, 5, 5\)"),
         ({"key": jnp.ones((3, 5, 7))}, "key"),
         ({"key": jnp.ones((3, 5, 8), jnp.bfloat16)}, "bfloat16"),
     ],

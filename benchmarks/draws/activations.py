@@ -11,6 +11,7 @@ from draws.draw import Draw, Inputs, Layer, Wrong, halves, normal
 shapes = st.lists(st.integers(1, 5), max_size=3)
 quarters = st.integers(-8, 8).map(lambda n: n / 4)
 positive = st.integers(1, 8).map(lambda n: n / 4)
+slopes = st.integers(0, 8).map(lambda n: n / 4)  # torch has no gradient of one below 0 in place
 switches = st.booleans()
 
 
@@ -94,7 +95,7 @@ def prelu(draw):
 @st.composite
 def rrelu(draw):
     """In evaluation only: in training it is refused."""
-    lower, upper = sorted([draw(quarters), draw(quarters)])
+    lower, upper = sorted([draw(slopes), draw(slopes)])
     arguments = {"lower": lower, "upper": upper, "inplace": draw(switches)}
     return Draw(arguments, halves(*draw(shapes)), trains=False)
 
@@ -155,7 +156,7 @@ LAYERS = {
     ),
     "Hardsigmoid": layer({}, bounds=SIXTH, inplace=switches),
     "Hardswish": layer({}, inplace=switches),
-    "LeakyReLU": layer({"negative_slope": 0.25}, negative_slope=quarters, inplace=switches),
+    "LeakyReLU": layer({"negative_slope": 0.25}, negative_slope=slopes, inplace=switches),
     "RReLU": Layer(rrelu(), [Draw({}, halves(40), trains=False)], wrong=[LOWER]),
     "Threshold": Layer(
         st.builds(

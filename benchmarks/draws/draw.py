@@ -11,7 +11,7 @@ import torch
 from hypothesis import strategies as st
 
 from flaxnets import layers
-from flaxnets.training.call import mode
+from flaxnets.training.call import mode, statistics
 
 RENAMED = {"bias": "use_bias", "init": "init_"}  # torch's names that are others here
 Inputs = Callable[[int, np.random.Generator], tuple[Any, ...]]
@@ -95,12 +95,11 @@ class Layer(NamedTuple):
         """Make what is refused, and call it in training if there are inputs, as torch's are."""
         layer = self.ours(name, wrong.arguments)
         if wrong.inputs:
-            key = jax.random.key(0)
-            keys, inputs = (
-                {"params": key, "dropout": key},
-                wrong.inputs(2, np.random.default_rng(0)),
-            )
-            layer.init_with_output(keys, *inputs, **mode(layer, True)[1])
+            keys = dict.fromkeys(("params", "dropout"), jax.random.key(0))
+            inputs, (layer, switch) = wrong.inputs(2, np.random.default_rng(0)), mode(layer, True)
+            variables = layer.init(keys, *inputs)
+            changing = statistics(variables)
+            layer.apply(variables, *inputs, rngs=keys, mutable=changing, **switch)
 
     def called_in_torch(self, name: str, wrong: Wrong) -> None:
         """The same; maps lie channels first there."""

@@ -1,10 +1,12 @@
-"""The layers of ``torch.nn`` that the tutorials use, as linen modules with torch's semantics.
+"""The layers of ``torch.nn`` that its tutorials and examples use, with torch's semantics.
 
-What differs from torch is what JAX asks for: images are channels last, (N, H, W, C); training is
-an argument of the call (``train=True``), not a state of the module; random numbers come from the
-key given as ``rngs={"dropout": key}``. What differs from linen is what torch has: sizes are
-given on both sides, weights and biases start uniform in +-1/sqrt(fan_in), nothing is padded,
-``Dropout2d`` drops whole channels, and modules print as torch's do.
+They are linen modules of torch's names, arguments and defaults. What differs from torch is what JAX
+asks for: maps are channels last, (N, H, W, C) and (N, L, C); training is an argument of the call
+(``train=True``), not a state of the module; random numbers come from the key given as
+``rngs={"dropout": key}``; torch's ``bias`` is ``use_bias``. What differs from linen is what torch
+has: sizes on both sides, initial distributions, paddings, running statistics, gradients at kinks,
+masks of whole channels, and ``print``. Functions are named as in ``torch.nn.functional``; where
+``jax.nn`` or linen has torch's own, as ``relu`` and ``silu``, that is to be taken.
 """
 
 from flaxnets.layers.activation import (

@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from flaxnets.layers.moments import at_least_single
 
 
 def scaled_dot_product_attention(
@@ -44,14 +47,16 @@ def scaled_dot_product_attention(
         ValueError: for arrays whose shapes or dtypes do not fit together, a mask beside
             ``is_causal``, ``dropout_p`` and ``enable_gqa``.
     """
+    query, key, value = (jnp.asarray(array) for array in (query, key, value))
+    attn_mask = None if attn_mask is None else jnp.asarray(attn_mask)
     _check_options(attn_mask, dropout_p, is_causal, enable_gqa)
-    _check_arrays(query, key, value, attn_mask)
+    _check_arrays(query, key, value)
     scores = products(query, key, scale)
     if is_causal:
         at = (lax.broadcasted_iota(jnp.int32, scores.shape[-2:], axis) for axis in (0, 1))
         attn_mask = next(at) >= next(at)
     if attn_mask is not None:
-        scores = _masked(scores, attn_mask)
+        scores = _masked(scores, attn_mask, query.dtype)
     # a row of -inf has no softmax
     reads = jnp.any(scores != -jnp.inf, axis=-1, keepdims=True)
     weights = jnp.where(reads, nn.softmax(jnp.where(reads, scores, 0)), 0)
@@ -61,9 +66,9 @@ def scaled_dot_product_attention(
 
 def products(query: jax.Array, key: jax.Array, scale: float | None = None) -> jax.Array:
     """(..., T, S): of each query with each key, scaled, in float32 at least."""
-    dtype = jnp.promote_types(query.dtype, jnp.float32)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    return jnp.matmul(query.astype(dtype) * factor, key.astype(dtype).swapaxes(-1, -2))
+    query, key = at_least_single(query)[0], at_least_single(key)[0]
+    return jnp.matmul(query * factor, key.swapaxes(-1, -2))
 
 
 def attend(
@@ -80,8 +85,13 @@ def attend(
     return read.astype(query.dtype), weights.astype(query.dtype)
 
 
-def _masked(scores: jax.Array, mask: jax.Array) -> jax.Array:
+def _masked(scores: jax.Array, mask: jax.Array, dtype: Any) -> jax.Array:
+    if mask.dtype not in (jnp.bool_, jnp.float32, dtype):
+        raise ValueError(f"attn_mask must be bool or {dtype}, got {mask.dtype}")
     mask = mask.reshape((1,) * (scores.ndim - mask.ndim) + mask.shape)
+    pairs = zip(mask.shape, scores.shape, strict=False)
+    if mask.ndim > scores.ndim or not all(size in (1, whole) for size, whole in pairs):
+        raise ValueError(f"attn_mask {mask.shape} cannot be broadcast to {scores.shape}")
     if mask.dtype == jnp.bool_:
         return jnp.where(mask, scores, -jnp.inf)
     return scores + mask.astype(scores.dtype)
@@ -104,30 +114,15 @@ def _check_options(
         raise ValueError("attn_mask beside is_causal=True: give one of them")
 
 
-def _check_arrays(
-    query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None
-) -> None:
-    dtypes = {jnp.dtype(array.dtype) for array in (query, key, value)}
+def _check_arrays(query: jax.Array, key: jax.Array, value: jax.Array) -> None:
+    dtypes = {array.dtype for array in (query, key, value)}
     if len(dtypes) > 1 or not jnp.issubdtype(query.dtype, jnp.floating):
         names = ", ".join(sorted(map(str, dtypes)))
         raise ValueError(f"query, key and value must be of one floating dtype, got {names}")
     shapes = (query.shape, key.shape, value.shape)
-    if (
-        min(map(len, shapes)) < 2
-        or query.shape[-1] != key.shape[-1]
-        or (key.shape[-2] != value.shape[-2])
-    ):
+    fits = min(map(len, shapes)) >= 2 and query.shape[-1] == key.shape[-1]
+    if not fits or key.shape[-2] != value.shape[-2]:
         raise ValueError(
             f"expected query (..., T, E), key (..., S, E) and value (..., S, V), got {shapes}"
         )
-    if mask is None:
-        return
-    if mask.dtype not in (jnp.bool_, jnp.float32, query.dtype):
-        raise ValueError(f"attn_mask must be bool or {query.dtype}, got {mask.dtype}")
-    before = jnp.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-    scores = (*before, query.shape[-2], key.shape[-2])
-    fits = mask.ndim <= len(scores) and all(
-        m == 1 or m == n for m, n in zip(mask.shape[::-1], scores[::-1], strict=False)
-    )
-    if not fits:
-        raise ValueError(f"attn_mask must be broadcast to {scores}, got {mask.shape}")
+    jnp.broadcast_shapes(*(shape[:-2] for shape in shapes))  # which raises, if they do not fit

@@ -107,6 +107,11 @@ class Running:
 
 
 class _BatchNorm(TrackingNorm):
+    @property
+    def mixes_batch(self) -> bool:
+        """Whether examples depend on those beside them in evaluation too."""
+        return not self.track_running_stats
+
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         self.check_input(x)
@@ -132,7 +137,7 @@ class _BatchNorm(TrackingNorm):
 
     def _check_batch(self, x: jax.Array) -> None:
         self._check_eps(self.eps > 0, "positive during training")
-        if is_single(x.shape[:-1]):
+        if is_single(x.shape[:-1]) and not self.is_initializing():
             raise self.too_few("value per channel", x)
 
     def _check_eps(self, is_right: bool, what: str) -> None:
@@ -166,8 +171,9 @@ class BatchNorm1d(_BatchNorm):
 
     Raises:
         ValueError: when called, for an input of another shape; for one value a channel, where it is
-            normalised by the batch; for an ``eps`` that is not positive in training, or negative;
-            and for maps that were flattened in another order than is said, as ``Linear`` does.
+            normalised by the batch, but for ``init``; for an ``eps`` that is not positive in
+            training, or negative; and for maps that were flattened in another order than is said,
+            as ``Linear`` does.
     """
 
     reads_features: ClassVar[bool] = True

@@ -102,9 +102,9 @@ class AlphaDropout(Dropout):
         """The input, where ``keep``, of its dtype, is 1 or 0."""
         if self.p == 1:
             return x * jnp.zeros_like(keep)
-        low = 1.7580993408473766  # SELU's scale times its alpha
-        scale = 1 / math.sqrt((low**2 * self.p + 1) * (1 - self.p))
-        return x * (keep * scale) + ((keep - 1) * (low * scale) + low * scale * self.p)
+        low, p = 1.7580993408473766, float(self.p)  # SELU's scale times its alpha
+        scale = 1 / math.sqrt((low**2 * p + 1) * (1 - p))
+        return x * (keep * scale) + ((keep - 1) * (low * scale) + low * scale * p)
 
 
 class FeatureAlphaDropout(AlphaDropout):

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from flaxnets.layers.parameters import in_one_dtype
+
 Function = TypeVar("Function", bound=Callable[..., jax.Array])
 
 
@@ -21,13 +23,19 @@ def in_single(function: Function) -> Function:
 
     @functools.wraps(function)
     def wide(x: jax.Array, *args: Any, **kwargs: Any) -> jax.Array:
-        x = jnp.asarray(x)
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            name = function.__name__
-            raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
-        return function(x.astype(single(x.dtype)), *args, **kwargs).astype(x.dtype)
+        x = floating(function.__name__, x)
+        (wider,) = in_one_dtype(None, x)
+        return function(wider, *args, **kwargs).astype(x.dtype)
 
     return cast(Function, wide)
+
+
+def floating(name: str, x: jax.Array) -> jax.Array:
+    """The array. Raises ValueError if it is not floating."""
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
+    return x
 
 
 def single(dtype: DTypeLike) -> DTypeLike:

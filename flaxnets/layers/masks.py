@@ -38,7 +38,7 @@ class Dropping(Module):
             if mask.shape != shape:  # a smaller one would be broadcast without a word
                 raise ValueError(f"{self.name}: the mask must be shaped {shape}, got {mask.shape}")
             return mask
-        mask = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.p, shape)
+        mask = jax.random.bernoulli(self.make_rng("dropout"), 1.0 - self.p, shape)
         if not self.is_initializing():  # else every later step would replay the first mask
             self.sow("masks", name, mask, reduce_fn=lambda _, new: new, init_fn=lambda: None)
         return mask

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.parameters import in_one_dtype
 
 SLOPE = ("params", "negative_slope")  # linen's name of it
 
@@ -60,8 +61,7 @@ class PReLU(Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         init = nn.initializers.constant(self.init_)
         slope = self.param(SLOPE[1], init, (self.num_parameters,), self.param_dtype)
-        dtype = self.dtype or jnp.promote_types(jnp.result_type(x, slope), jnp.float32)
-        return prelu(jnp.asarray(x, dtype), slope.astype(dtype))
+        return prelu(*in_one_dtype(self.dtype, x, slope))
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"

@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax
 
 from flaxnets.layers.base import Module
+from flaxnets.layers.flattening.marks import made_maps
 from flaxnets.layers.windows import as_maps
 
 
@@ -31,7 +32,8 @@ def pixel_shuffle(x: jax.Array, upscale_factor: int) -> jax.Array:
     if channels % (r * r):
         raise ValueError(f"upscale_factor={r}: its square does not divide the {channels} channels")
     x = x.reshape(n, height, width, channels // (r * r), r, r).transpose(0, 1, 4, 2, 5, 3)
-    return x.reshape(n, height * r, width * r, channels // (r * r))
+    shuffled = x.reshape(n, height * r, width * r, channels // (r * r))
+    return made_maps(shuffled, "pixel_shuffle")
 
 
 def pixel_unshuffle(x: jax.Array, downscale_factor: int) -> jax.Array:
@@ -55,7 +57,8 @@ def pixel_unshuffle(x: jax.Array, downscale_factor: int) -> jax.Array:
     if height % r or width % r:
         raise ValueError(f"downscale_factor={r} does not divide the maps {x.shape}")
     x = x.reshape(n, height // r, r, width // r, r, channels).transpose(0, 1, 3, 5, 2, 4)
-    return x.reshape(n, height // r, width // r, channels * r * r)
+    unshuffled = x.reshape(n, height // r, width // r, channels * r * r)
+    return made_maps(unshuffled, "pixel_unshuffle")
 
 
 def _factor(name: str, factor: int) -> int:

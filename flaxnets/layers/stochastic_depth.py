@@ -8,8 +8,9 @@ from flaxnets.layers.masks import Dropping
 class StochasticDepth(Dropping):
     """``torchvision.ops.StochasticDepth``, and timm's ``DropPath``: drops whole examples.
 
-    What it is given, (N, ...) of a floating dtype, is to be one branch of a sum. A mask a call is
-    drawn, recorded and replayed as in ``Dropout``, shaped (N, 1, ...), or (1, 1, ...).
+    What these modules, of no ``torch.nn``, are given, (N, ...) of a floating dtype, is one branch
+    of a sum. A mask a call is drawn, recorded and replayed as in ``Dropout``, shaped (N, 1, ...),
+    or (1, 1, ...).
 
     Attributes:
         p: the probability of an example, or of the batch, to be zeroed; timm's ``drop_prob``.

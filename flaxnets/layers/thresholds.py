@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from flaxnets.layers.activation import printed
 from flaxnets.layers.base import Module
-from flaxnets.layers.floating import in_single
+from flaxnets.layers.floating import floating, in_single
 
 
 class Threshold(Module):
@@ -83,7 +83,6 @@ def threshold(x: jax.Array, threshold: float, value: float) -> jax.Array:
     return jnp.where(x <= threshold, value, x)
 
 
-@in_single
 def hardshrink(x: jax.Array, lambd: float = 0.5) -> jax.Array:
     """``torch.nn.functional.hardshrink``: x, and 0 where x is in [-lambd, lambd].
 
@@ -97,6 +96,7 @@ def hardshrink(x: jax.Array, lambd: float = 0.5) -> jax.Array:
     Raises:
         ValueError: if ``x`` is not floating.
     """
+    x = floating("hardshrink", x)  # torch compares in the dtype of x
     return jnp.where((x >= -lambd) & (x <= lambd), 0, x)
 
 

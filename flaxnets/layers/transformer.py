@@ -13,7 +13,7 @@ class TransformerEncoder(Module):
     """``torch.nn.TransformerEncoder``: layers in a row, which begin as copies of one.
 
     It is called with ``src``, ``mask``, ``src_key_padding_mask`` and ``is_causal``, of the shapes
-    and dtypes that ``TransformerEncoderLayer`` takes, as (T, N, d_model), and returns the same.
+    and dtypes that ``TransformerEncoderLayer`` takes, as (N, T, d_model), and returns the same.
     torch looks whether ``mask`` is causal if ``is_causal`` is None: it makes no difference here.
 
     It is torch's with gradients switched on. Without them, in evaluation, torch's fast path (see

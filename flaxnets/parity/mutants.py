@@ -1,6 +1,7 @@
 """Mutants: porting mistakes made on purpose, each to be caught by the level that should."""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -100,8 +101,9 @@ class LecunMLP(MLP):
     def init(self, rngs: Any, *args: Any, **kwargs: Any) -> Any:
         """As a module's ``init``."""
         draw = nn.initializers.lecun_normal()
+        key = rngs["params"] if isinstance(rngs, Mapping) else rngs
         return _map_params(
-            lambda name, a: draw(rngs, a.shape) if name == "kernel" else a,
+            lambda name, a: draw(key, a.shape) if name == "kernel" else a,
             super().init(rngs, *args, **kwargs),
         )
 

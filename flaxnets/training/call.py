@@ -74,6 +74,20 @@ def statistics(variables: Variables) -> list[str]:
     return [name for name in variables if name not in FIXED]
 
 
+def mixing(model: nn.Module, variables: Variables, images: Any) -> list[str]:
+    """The layers that take statistics of each batch in evaluation too, which they do not keep."""
+    found: dict[str, None] = {}
+
+    def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        if getattr(context.module, "mixes_batch", False):
+            found[".".join(context.module.path) or type(context.module).__name__] = None
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(look):
+        jax.eval_shape(lambda x: apply(model, variables, x, False), images)
+    return [*found]
+
+
 def sum_losses(losses: jax.Array, batch: Batch) -> jax.Array:
     """A scalar in single precision at least: 64 losses do not add up in bfloat16's eight bits."""
     dtype = jnp.promote_types(losses.dtype, jnp.float32)

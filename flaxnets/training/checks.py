@@ -18,6 +18,7 @@ from flaxnets.training.call import (
     apply,
     apply_in_training,
     are_classes,
+    mixing,
     mode,
     statistics,
 )
@@ -80,15 +81,29 @@ def check(model: nn.Module, loss: Loss, variables: Variables, examples: Examples
             )
 
 
-def check_shares(sizes: Iterable[int], devices: int, variables: Variables) -> None:
+def check_shares(sizes: Iterable[int], devices: int, statistics: Sequence[str]) -> None:
     """Raise ValueError for a batch that devices cannot share, if statistics are taken of it."""
     for size in sizes:
         if size % devices:
             raise ValueError(
                 f"{devices} devices cannot share a batch of {size} evenly, and what would fill it "
-                f"up would enter {', '.join(statistics(variables))}: choose another batch_size, or "
-                "one device"
+                f"up would enter {', '.join(statistics)}: choose another batch_size, or one device"
             )
+
+
+def check_evaluation(
+    model: nn.Module, variables: Variables, images: Any, size: int, devices: int, option: str
+) -> None:
+    """Raise ValueError if something fills up a batch of which statistics are taken."""
+    n = len(images)
+    if not (n % size or size % devices):
+        return
+    if names := mixing(model, variables, images):
+        raise ValueError(
+            f"{', '.join(names)} takes statistics of each batch in evaluation too, and what fills "
+            f"up one of {size} to share out {n} examples would enter them: choose a {option} that "
+            f"divides {n}" + (f" and that {devices} devices divide" if devices > 1 else "")
+        )
 
 
 def check_training(model: nn.Module, variables: Variables, images: Any) -> None:

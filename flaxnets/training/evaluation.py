@@ -16,7 +16,7 @@ import numpy as np
 
 from flaxnets.training.batches import Batch, arrange, find_mesh, place, replicate
 from flaxnets.training.call import Loss, Variables, apply, are_classes, own_loss, sum_losses
-from flaxnets.training.checks import check
+from flaxnets.training.checks import check, check_evaluation
 
 
 def predict(
@@ -35,7 +35,8 @@ def predict(
         the networks of ``flaxnets.models``.
 
     Raises:
-        ValueError: if there are no images, or ``batch_size`` is no whole number of at least 1.
+        ValueError: if there are no images, or ``batch_size`` is no whole number of at least 1, or
+            does not divide the images, if a layer takes statistics of each batch in evaluation too.
         TypeError: if the images are no numbers.
 
     Images and variables that do not fit the model raise what the model raises of them.
@@ -45,7 +46,9 @@ def predict(
         raise ValueError("there are no images to predict")
     if not isinstance(images, jax.Array):  # of one image, asking jnp.asarray is a tenth of the work
         images = jnp.asarray(images)
-    outputs: jax.Array = _predict(model, variables, images, min(batch_size, len(images)))
+    size = min(batch_size, len(images))
+    check_evaluation(model, variables, images, size, 1, "batch_size")
+    outputs: jax.Array = _predict(model, variables, images, size)
     return outputs
 
 
@@ -74,15 +77,18 @@ def evaluate(
     Raises:
         TypeError: for images or labels that are no numbers, or a loss that does not take them.
         ValueError: for a split that is no pair, counts that differ or are 0, labels out of range,
-            a model without a loss of its own, a loss that does not give one value an example, or
-            ``batch_size`` below 1.
+            a model without a loss of its own, a loss that does not give one value an example,
+            ``batch_size`` below 1, or one that does not divide the examples, if a layer takes
+            statistics of each batch in evaluation too.
     """
     check_batch_size(batch_size)
     mesh, loss = find_mesh(), loss or own_loss(model)
     examples, variables = place(split, mesh), replicate(variables, mesh)
     check(model, loss, variables, examples)
     order = np.arange(n := len(examples.labels))
-    batches = arrange(examples, order, min(batch_size, n), mesh)
+    size = min(batch_size, n)
+    check_evaluation(model, variables, examples.images, size, mesh.size, "batch_size")
+    batches = arrange(examples, order, size, mesh)
     return evaluate_batches(model, loss, variables, batches, n)
 
 

@@ -128,6 +128,12 @@ def prepare(
     for split in (train, test):
         checks.check(model, loss, now.state.variables, split)
     n, n_test = len(train.labels), len(test.labels)
+    test_size = min(config.test_batch_size, n_test)
+    checks.check_evaluation(
+        model, now.state.variables, test.images, test_size, mesh.size, "test_batch_size"
+    )
+    taken = call.statistics(now.state.variables)
+    taken += call.mixing(model, now.state.variables, train.images)
     order_key, dropout_key = jax.random.wrap_key_data(jnp.asarray(now.keys))
     dropout_key, state = replicate((dropout_key, now.state), mesh)
     task = Task(
@@ -137,13 +143,13 @@ def prepare(
         config=config,
         mesh=mesh,
         train=train,
-        test=arrange(test, np.arange(n_test), min(config.test_batch_size, n_test), mesh),
+        test=arrange(test, np.arange(n_test), test_size, mesh),
         examples=(n, n_test),
-        exact=bool(call.statistics(now.state.variables)),
+        exact=bool(taken),
         order_key=order_key,
         dropout_key=dropout_key,
     )
-    _check_batches(task, now.state.variables)
+    _check_batches(task, now.state.variables, taken)
     task.order(0)  # this and the next compile, outside of what is timed; no step is taken
     task.run(task.stretches(now.order), task.rates(1), state, 0, 0)
     return task, now._replace(state=state)
@@ -167,10 +173,10 @@ def _beginning(
     return Snapshot(initial_state(variables, optimizer), key_data, order, 0, 0, 0.0, 0.0)
 
 
-def _check_batches(task: Task, variables: Variables) -> None:
+def _check_batches(task: Task, variables: Variables, taken: Sequence[str]) -> None:
     """Of each size that there is, if nothing may fill up the last one."""
     sizes = {task.size, task.examples[0] % task.size or task.size} if task.exact else {task.size}
     if task.exact:
-        checks.check_shares(sizes, task.mesh.size, variables)
+        checks.check_shares(sizes, task.mesh.size, taken)
     for size in sizes:
         checks.check_training(task.model, variables, task.train.images[:size])

@@ -6,7 +6,6 @@ what they make and what they read, and ``provenance`` tells what has come from w
 """
 
 import contextlib
-import contextvars
 import functools
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -22,7 +21,6 @@ from flaxnets.layers.flattening.verdict import refusal
 
 REMEMBERED = 1000
 
-_looking: contextvars.ContextVar[bool] = contextvars.ContextVar("looking", default=False)
 _refusals: dict[Any, str | None] = {}
 
 
@@ -60,7 +58,7 @@ class Checked(nn.Module):
 
 def _check(call: Call) -> None:
     inputs = [leaf for leaf in jax.tree.leaves(call.parted()[1]) if marks.is_array(leaf)]
-    if _looking.get() or not inputs:  # as when a module is only looked through
+    if marks.looking.get() or not inputs:  # as when a module is only looked through
         return
     with _looking_on():
         found = _found(call) if _is_at_risk(call.module, any(map(marks.are_maps, inputs))) else None
@@ -74,11 +72,11 @@ def _looking_on() -> Iterator[None]:
     listed, interceptors = nn.module._context.call_info_stack, nn.module._global_interceptor_stack
     kept, listed[:] = listed[:], []
     aside = [interceptors.pop() for _ in [*interceptors]]
-    token = _looking.set(True)
+    token = marks.looking.set(True)
     try:
         yield
     finally:
-        _looking.reset(token)
+        marks.looking.reset(token)
         for interceptor in reversed(aside):
             interceptors.push(interceptor)
         listed[:] = kept

@@ -1,5 +1,6 @@
 """The program of a call, traced without computing anything, with marks of what its layers do."""
 
+import contextvars
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from flaxnets.layers.flattening import axes
 from flaxnets.layers.flattening.axes import Label
 
 MARK = "flaxnets.flattening "  # then a Mark as JSON; no program of a user has it
+looking: contextvars.ContextVar[bool] = contextvars.ContextVar("looking", default=False)
 OPTIONS = ("rngs", "method", "mutable", "capture_intermediates")  # of linen, not of the call
 
 
@@ -21,13 +23,12 @@ class Mark(NamedTuple):
     """What is written beside an array while a call is looked at."""
 
     # "made" or "read" maps, "features" of a layer, as Linear, or what it "takes" or, having no
-    # array for each of its places, "splits", as Unflatten
+    # array for each of its places, "splits", as Unflatten and GroupNorm
     role: str
     rank: int  # vmap adds axes before
     path: str
     kind: str  # of the layer: "Linear"
     axes: int  # the last ones, that are read as one
-    option: bool  # whether it has a field flattened_from
     declared: list[int] | None
 
 
@@ -110,8 +111,7 @@ def _with_marks(tree: Any, role_of: Callable[[nn.Module, int], str], module: nn.
     path = ".".join(module.path) or type(module).__name__
     found = getattr(module, "flattened_from", None)
     declared = None if found is None else [int(size) for size in found]
-    option, together = hasattr(module, "flattened_from"), getattr(module, "feature_axes", 1)
-    says = (path, type(module).__name__, together, option, declared)
+    says = (path, type(module).__name__, getattr(module, "feature_axes", 1), declared)
 
     def marked(leaf: Any) -> Any:
         if not is_array(leaf) or not (role := role_of(module, leaf.ndim)):
@@ -119,6 +119,15 @@ def _with_marks(tree: Any, role_of: Callable[[nn.Module, int], str], module: nn.
         return checkpoint_name(leaf, MARK + json.dumps(Mark(role, leaf.ndim, *says)))
 
     return jax.tree.map(marked, tree)
+
+
+def made_maps(maps: jax.Array, function: str) -> jax.Array:
+    """What a function made of maps by taking axes apart, as maps again, while it is looked at."""
+    if not looking.get():
+        return maps
+    mark = Mark("made", maps.ndim, function, function, 1, None)
+    marked: jax.Array = checkpoint_name(maps, MARK + json.dumps(mark))
+    return marked
 
 
 def makes_maps(module: nn.Module) -> bool:

@@ -36,37 +36,36 @@ def _together(path: str, label: Label) -> str | None:
 def _undeclared(mark: Mark, atoms: Axis) -> str | None:
     if axes.in_torchs_order(atoms):
         return None
-    path, or_say = mark.path, f", or say {AS_IT_COMES}" if mark.option else ""
+    path = mark.path
     if LOST in axes.kinds_of([atoms]):
         return (
             f"{path} reads what was made of maps in a way in which their order cannot be "
-            f"followed: flatten them by flaxnets.layers.Flatten() before it{or_say}"
+            "followed: flatten them by flaxnets.layers.Flatten() before it, or say "
+            f"{AS_IT_COMES}"
         )
     if (maps := _as_they_lie(atoms)) is None:
         return (
             f"{path} reads maps flattened in the order {_named(atoms)}; torch flattens "
-            f"C, H, W: transpose them to that{or_say}"
+            f"C, H, W: transpose them to that, or say {AS_IT_COMES}"
         )
     letters = [*LETTERS[len(maps) - 1], CHANNEL]
     torchs = ", ".join([CHANNEL, *letters[:-1]])
-    if atoms[-1].kind == FEATURE and mark.option:
-        # of a Linear, before which torch's maps may lie channels last
+    if atoms[-1].kind == FEATURE:  # of a Linear, before which torch's maps may lie channels last
         return (
             f"{path} reads features of the places of maps, {maps}, flattened as they lie: say "
             f"{AS_IT_COMES}, flattened_from={maps} if as {torchs}"
         )
     looks_grey = maps[0] == 1 and maps[1:2] == maps[2:]  # and as if it lay as torch's
     of_maps = "" if len(maps) == 3 and not looks_grey else "of_maps=True"
-    remedies = [f"say flattened_from={maps} in that {mark.kind}"] * mark.option
-    remedies += [f"flatten by flaxnets.layers.Flatten({of_maps})"]
-    remedies += [f"say {AS_IT_COMES}" if mark.option else f"transpose them to {torchs}"]
     return (
         f"{path} reads maps {maps} flattened as they lie, {', '.join(letters)}; torch flattens "
-        f"{torchs}: {', or '.join(remedies)}"
+        f"{torchs}: say flattened_from={maps} in that {mark.kind}, or flatten by "
+        f"flaxnets.layers.Flatten({of_maps}), or say {AS_IT_COMES}"
     )
 
 
 def _unsplit(path: str, atoms: Axis) -> str | None:
+    """Of features that are taken apart, to maps or in groups."""
     if axes.in_torchs_order(atoms):
         return None
     return (

@@ -18,7 +18,7 @@ from flaxnets.parity.pair import Examples, Pair, Sides, as_ours
 from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, relative_error
 from flaxnets.training.batches import Batch
-from flaxnets.training.call import apply, statistics
+from flaxnets.training.call import apply, mixing, statistics
 from flaxnets.training.state import TrainState, initial_state
 
 BATCH, RATE = 64, 1e-3
@@ -133,8 +133,9 @@ def _flax_losses(
     """By ``fit``'s step, on batches that are filled up as there; and the state after the last."""
     pair, state, found = sides.pair, starts[0], []
     step = jax.jit(functools.partial(pair.step, sides.model, pair.loss, pair.adam(RATE)))
-    places = mask_places(sides.model, sides.variables, sides.inputs(batches[0][0]))
-    size = 0 if statistics(sides.variables) else BATCH  # what fills it up would enter them
+    of_model = sides.model, sides.variables, sides.inputs(batches[0][0])
+    places, exact = mask_places(*of_model), statistics(sides.variables) or mixing(*of_model)
+    size = 0 if exact else BATCH  # what fills it up would enter the statistics
     for i, ((inputs, labels), of_step) in enumerate(zip(batches, drawn, strict=True)):
         state, n = starts.get(i, state), len(labels)
         fill = functools.partial(_fill, size=max(size, n))
