@@ -14,6 +14,7 @@ from jax.interpreters import ad, batching, mlir
 from flaxnets.layers.convolving.chunks import in_chunks
 from flaxnets.layers.convolving.geometry import Geometry
 from flaxnets.layers.convolving.groups import by_blocks
+from flaxnets.layers.convolving.tiles import is_tiled, tiled
 from flaxnets.layers.floating import single
 
 # Patches are nine times the size of their images for a 3 x 3 kernel. In chunks of images whose
@@ -28,6 +29,8 @@ def by_patches(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.
 
 
 def _convolved(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
+    if is_tiled(kernel.shape[:2], geometry):
+        images, kernel, geometry = tiled(images, kernel, geometry)
     height, width = geometry.places(images, kernel.shape)
     h, w, channels, _ = kernel.shape
     size = height * width * h * w * channels * images.dtype.itemsize  # of an image's patches
@@ -109,16 +112,5 @@ batching.primitive_batchers[_product] = lambda args, axes: (jax.vmap(_times, axe
 def image_patches(images: jax.Array, size: tuple[int, ...], geometry: Geometry) -> jax.Array:
     """(N, H, W, C) -> (N, rows, columns, h * w * C): the patch under the kernel at each place."""
     places = geometry.places(images, size)
-    if size == geometry.stride and geometry.dilation == (1, 1):
-        return _tiles(images, size, places)
     offsets = itertools.product(*map(range, size))
     return jnp.concatenate([geometry.window(images, i, j, places) for i, j in offsets], axis=-1)
-
-
-def _tiles(images: jax.Array, size: tuple[int, ...], places: tuple[int, ...]) -> jax.Array:
-    """Patches that do not overlap. It is much faster so, and so are their derivatives."""
-    (rows, columns), (h, w) = places, size
-    n, _, _, channels = images.shape
-    whole = images[:, : rows * h, : columns * w]
-    tiles = whole.reshape(n, rows, h, columns, w, channels).transpose(0, 1, 3, 2, 4, 5)
-    return tiles.reshape(n, rows, columns, h * w * channels)
