@@ -16,9 +16,9 @@ MODES = {
 
 @st.composite
 def sides(draw, mode, size):
-    """Before and behind an axis of that size; some negative."""
-    before = draw(st.integers(-size // 2, size))
-    after = draw(st.integers(-(size + min(before, 0)), size))
+    """Before and behind an axis of that size; some negative, which leave at least one place."""
+    before = draw(st.integers(-(size // 2), size))
+    after = draw(st.integers(1 - size - min(before, 0), size))
     if mode == "reflect":  # what is copied is what was there before
         return min(before, size - 1), min(after, size - 1)
     if mode == "circular":  # and here what is left
