@@ -13,13 +13,14 @@ from pathlib import Path
 
 import environment
 
-WITHOUT_DATA = ("startup", "precision", "survival", "fuzzing")  # digits, or none
+WITHOUT_DATA = ("convolutions", "startup", "precision", "survival", "fuzzing")  # digits, or none
 
 # The flags of a small run.
 SMALL = {
     "training": ["--batch-size", "64", "--images", "128", "--pairs", "2", "--model", "mlp", "cnn"],
     "inference": ["--batch-size", "1", "8", "--images", "8", "--pairs", "2", "--model", "mlp"],
     "loops": ["--steps", "2", "--pairs", "2", "--model", "mlp"],
+    "convolutions": ["--case", "1 x 1", "3 x 3, depthwise", "--steps", "1", "--pairs", "1"],
     "startup": ["--pairs", "1", "--model", "mlp", "--no-whole"],
     "memory": ["--batch-size", "64", "--model", "mlp"],
     "scaling": ["--batch-size", "64", "--examples", "1000", "--pairs", "2", "--model", "mlp"],
