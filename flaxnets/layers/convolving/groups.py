@@ -34,7 +34,7 @@ def _block_diagonal(kernel: jax.Array, groups: int, together: int) -> jax.Array:
         return kernel
     channels = kernel.shape[2]
     whole = []
-    # Not a product with an identity: in a loop XLA of jaxlib 0.10.2 crashes on the gradient of that.
+    # Not a product with an identity: in a loop jaxlib 0.10.2 crashes on the gradient of that.
     for i, part in enumerate(jnp.split(kernel, groups, -1)):
         before = i % together * channels
         behind = (together - 1) * channels - before
