@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from flaxnets.layers.moments import at_least_single
+from flaxnets.layers.parameters import single
 
 
 def scaled_dot_product_attention(
@@ -67,7 +67,7 @@ def scaled_dot_product_attention(
 def products(query: jax.Array, key: jax.Array, scale: float | None = None) -> jax.Array:
     """(..., T, S): of each query with each key, scaled, in float32 at least."""
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    query, key = at_least_single(query)[0], at_least_single(key)[0]
+    query, key = (array.astype(single(array.dtype)) for array in (query, key))
     return jnp.matmul(query * factor, key.swapaxes(-1, -2))
 
 

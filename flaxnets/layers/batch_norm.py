@@ -17,10 +17,9 @@ from flaxnets.layers.moments import (
     moments,
     scaled,
     unbiased,
-    vectors,
     weight_and_bias,
 )
-from flaxnets.layers.parameters import check_last_axis
+from flaxnets.layers.parameters import check_last_axis, single, vectors
 
 RUNNING = {
     "running_mean": ("batch_stats", "mean"),
@@ -47,7 +46,7 @@ class TrackingNorm(Module):
         held |= RUNNING if self.track_running_stats else {}
         count = held.pop("num_batches_tracked", None)
         flattened = getattr(self, "flattened_from", None)
-        yield from vectors(self, self.num_features, held, flattened)
+        yield from vectors(self.num_features, held, flattened)
         if count:
             yield Tensor("num_batches_tracked", count, (), ())
 
@@ -84,8 +83,7 @@ class Running:
     """The running statistics of a layer, in its collection ``batch_stats``."""
 
     def __init__(self, layer: Any) -> None:
-        with jax.numpy_dtype_promotion("standard"):
-            dtype = jnp.promote_types(layer.param_dtype, jnp.float32)
+        dtype = single(layer.param_dtype)
         shape = (layer.num_features,)
         self.mean = layer.variable("batch_stats", "mean", jnp.zeros, shape, dtype)
         self.var = layer.variable("batch_stats", "var", jnp.ones, shape, dtype)

@@ -6,9 +6,8 @@ from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 
-from flaxnets.layers.parameters import in_one_dtype
+from flaxnets.layers.parameters import single
 
 Function = TypeVar("Function", bound=Callable[..., jax.Array])
 
@@ -23,11 +22,19 @@ def in_single(function: Function) -> Function:
 
     @functools.wraps(function)
     def wide(x: jax.Array, *args: Any, **kwargs: Any) -> jax.Array:
-        x = floating(function.__name__, x)
-        (wider,) = in_one_dtype(None, x)
-        return function(wider, *args, **kwargs).astype(x.dtype)
+        x, dtype = widened(function.__name__, x)
+        return function(x, *args, **kwargs).astype(dtype)
 
     return cast(Function, wide)
+
+
+def widened(name: str, x: jax.Array) -> tuple[jax.Array, Any]:
+    """The array in float32 at least, and the dtype that it came in.
+
+    Raises ValueError if it is not floating.
+    """
+    x = floating(name, x)
+    return x.astype(single(x.dtype)), x.dtype
 
 
 def floating(name: str, x: jax.Array) -> jax.Array:
@@ -36,11 +43,3 @@ def floating(name: str, x: jax.Array) -> jax.Array:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
     return x
-
-
-def single(dtype: DTypeLike) -> DTypeLike:
-    """A floating dtype, or float32 in place of what has fewer bits.
-
-    ``jnp.promote_types`` refuses bfloat16 where JAX is to promote nothing unasked.
-    """
-    return dtype if jnp.dtype(dtype).itemsize >= 4 else jnp.float32

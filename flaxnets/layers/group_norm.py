@@ -11,17 +11,16 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.floating import widened
 from flaxnets.layers.moments import (
     affine,
-    at_least_single,
     in_its_precision,
     is_single,
     moments,
     scaled,
-    vectors,
     weight_and_bias,
 )
-from flaxnets.layers.parameters import check_last_axis
+from flaxnets.layers.parameters import check_last_axis, vectors
 
 
 class GroupNorm(Module):
@@ -61,7 +60,7 @@ class GroupNorm(Module):
     def tensors(self) -> Iterator[Tensor]:
         """``weight`` and ``bias``."""
         held = weight_and_bias(self.affine, self.affine and self.use_bias)
-        yield from vectors(self, self.num_channels, held)
+        yield from vectors(self.num_channels, held)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -108,7 +107,7 @@ def group_norm(
         )
     if is_single((*places, channels // num_groups)):
         raise ValueError(f"Expected more than 1 value per channel, got a shape of {input.shape}")
-    x, dtype = at_least_single(input)
+    x, dtype = widened("group_norm", input)
     x = x.reshape(*places, num_groups, channels // num_groups)
     _, x, var = moments(x, (*range(1, len(places)), len(places) + 1))
     x = (x * lax.rsqrt(var + eps)).reshape(input.shape)
@@ -162,7 +161,7 @@ def local_response_norm(
             f"local_response_norm takes (N, ..., C) of three axes or more and a size of at least "
             f"1, got an input of shape {input.shape} and size {size}"
         )
-    x, dtype = at_least_single(input)
+    x, dtype = widened("local_response_norm", input)
     window = (1,) * (x.ndim - 1) + (size,)
     padding = [(0, 0)] * (x.ndim - 1) + [(size // 2, (size - 1) // 2)]
     zero = np.zeros((), x.dtype)  # of NumPy: a number, which JAX knows for that of a sum

@@ -12,15 +12,15 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.floating import widened
 from flaxnets.layers.moments import (
     affine,
-    at_least_single,
     in_its_precision,
     moments,
     scaled,
-    vectors,
     weight_and_bias,
 )
+from flaxnets.layers.parameters import vectors
 
 
 class LayerNorm(Module):
@@ -148,7 +148,7 @@ def layer_norm(
     Raises:
         ValueError: if the last axes of the input have other sizes.
     """
-    x, dtype = at_least_single(input)
+    x, dtype = widened("layer_norm", input)
     _, x, var = moments(x, _last_axes(x, normalized_shape))
     return scaled(x * lax.rsqrt(var + eps), weight, bias).astype(dtype)
 
@@ -173,7 +173,7 @@ def rms_norm(
     Raises:
         ValueError: if the last axes of the input have other sizes.
     """
-    x, dtype = at_least_single(input)
+    x, dtype = widened("rms_norm", input)
     square = jnp.mean(jnp.square(x), _last_axes(x, normalized_shape), keepdims=True)
     added = float(np.finfo(x.dtype).eps) if eps is None else eps
     return scaled(x * lax.rsqrt(square + added), weight, None).astype(dtype)
@@ -227,7 +227,7 @@ def _check_sizes(layer: Any, x: jax.Array) -> tuple[int, ...]:
 def _tensors(layer: Any, held: dict[str, tuple[str, ...]]) -> Iterator[Tensor]:
     sizes = layer.normalized_shape
     if len(sizes) == 1:
-        yield from vectors(layer, math.prod(sizes), held, layer.flattened_from)
+        yield from vectors(math.prod(sizes), held, layer.flattened_from)
         return
     for name, path in held.items():
         if _are_maps(layer):

@@ -1,7 +1,7 @@
 """Mean and variance, and what norms do with them: in single precision at least."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from flaxnets.layers.base import Tensor
-from flaxnets.layers.parameters import BIAS
+from flaxnets.layers.parameters import BIAS, single
 
 SCALE = ("params", "scale")
 
@@ -48,12 +47,6 @@ def scaled(x: jax.Array, weight: jax.Array | None, bias: jax.Array | None) -> ja
     return x if bias is None else x + along(bias)
 
 
-def at_least_single(x: jax.Array) -> tuple[jax.Array, Any]:
-    """What statistics are taken of, and the dtype that it came in."""
-    x = jnp.asarray(x)
-    return (x.astype(jnp.float32) if x.dtype.itemsize < 4 else x), x.dtype
-
-
 def affine(
     layer: Any, shape: tuple[int, ...], has_weight: bool, has_bias: bool
 ) -> tuple[jax.Array | None, jax.Array | None]:
@@ -74,23 +67,10 @@ def in_its_precision(
     """
     x, held = jnp.asarray(x), [array for array in (weight, bias) if array is not None]
     with jax.numpy_dtype_promotion("standard"):
-        together = jnp.promote_types(jnp.result_type(x, *held), jnp.float32)
-        is_kept = not held and jnp.issubdtype(x.dtype, jnp.floating)
-        dtype = layer.dtype or (x.dtype if is_kept else together)
-        return x.astype(jnp.promote_types(dtype, jnp.float32)), dtype
-
-
-def vectors(
-    layer: Any, n: int, paths: dict[str, tuple[str, ...]], flattened: tuple[int, ...] | None = None
-) -> Iterator[Tensor]:
-    """Of n features each, by torch's names: of maps that are ``flattened`` as they lie, if so."""
-    for name, path in paths.items():
-        if flattened:
-            *places, channels = flattened
-            axes = (*range(1, len(flattened)), 0)
-            yield Tensor(name, path, (n,), (n,), axes, (channels, *places))
-        else:
-            yield Tensor(name, path, (n,), (n,))
+        together = single(jnp.result_type(x, *held))
+    is_kept = not held and jnp.issubdtype(x.dtype, jnp.floating)
+    dtype = layer.dtype or (x.dtype if is_kept else together)
+    return x.astype(single(dtype)), dtype
 
 
 def weight_and_bias(has_weight: bool, has_bias: bool) -> dict[str, tuple[str, ...]]:

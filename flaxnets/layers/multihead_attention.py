@@ -14,8 +14,7 @@ from flaxnets.layers.attention_inputs import check_heads, check_inputs, merged, 
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.dropout import Dropout
 from flaxnets.layers.linear import Linear
-from flaxnets.layers.moments import at_least_single
-from flaxnets.layers.parameters import in_one_dtype, matrix
+from flaxnets.layers.parameters import in_one_dtype, matrix, single
 
 
 class NonDynamicallyQuantizableLinear(Linear):
@@ -150,7 +149,7 @@ class MultiheadAttention(Module):
         q, k, v = self._projected([self._examples_first(x) for x in (query, key, value)], is_one)
         sizes = (q.shape[0], self.num_heads, q.shape[1], k.shape[1])
         is_causal = is_causal and key_padding_mask is None and not need_weights
-        dtype = at_least_single(q)[0].dtype  # of the products
+        dtype = single(q.dtype)  # of the products
         mask = merged(None if is_causal else attn_mask, key_padding_mask, sizes, dtype)
         k, v = self._extended(k, "bias_k"), self._extended(v, "bias_v")
         mask = widened(mask, k.shape[1] - sizes[3])

@@ -1,6 +1,7 @@
 """A kernel and a bias: their names, initial distribution and dtypes."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import flax.linen as nn
@@ -28,10 +29,18 @@ def weighted(
 def in_one_dtype(dtype: DTypeLike | None, *arrays: jax.Array) -> list[jax.Array]:
     """Arrays in the dtype of a computation: by default theirs together, float32 at least."""
     if dtype is None:
-        # What is only stored in half precision is still computed in single.
         with jax.numpy_dtype_promotion("standard"):
-            dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+            dtype = single(jnp.result_type(*arrays))
     return [jnp.asarray(array, dtype) for array in arrays]
+
+
+def single(dtype: DTypeLike) -> Any:
+    """A floating dtype of 32 bits or more as it is, float32 in place of any other.
+
+    What is only stored in half precision is still computed in single.
+    """
+    is_wide = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4
+    return jnp.dtype(dtype if is_wide else jnp.float32)
 
 
 def matrix(
@@ -48,6 +57,19 @@ def matrix(
     *places, channels = flattened_from
     view = (outputs, channels, *places)
     return Tensor(name, path, shape, ours, (*range(2, len(view)), 1, 0), view)
+
+
+def vectors(
+    n: int, paths: dict[str, tuple[str, ...]], flattened: tuple[int, ...] | None = None
+) -> Iterator[Tensor]:
+    """Of n features each, by torch's names: of maps that are ``flattened`` as they lie, if so."""
+    for name, path in paths.items():
+        if flattened:
+            *places, channels = flattened
+            axes = (*range(1, len(flattened)), 0)
+            yield Tensor(name, path, (n,), (n,), axes, (channels, *places))
+        else:
+            yield Tensor(name, path, (n,), (n,))
 
 
 def uniform(fan_in: int) -> nn.initializers.Initializer:

@@ -1,6 +1,7 @@
 """A leaky ReLU whose slopes are learned."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
-from flaxnets.layers.parameters import in_one_dtype
+from flaxnets.layers.parameters import in_one_dtype, vectors
 
 SLOPE = ("params", "negative_slope")  # linen's name of it
 
@@ -37,25 +38,14 @@ class PReLU(Module):
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
 
-    @property
-    def reads_features(self) -> bool:  # type: ignore[override]
-        """Whether it has a slope for each place of the last axis."""
-        return self.num_parameters > 1
-
-    @property
-    def makes_maps(self) -> bool:  # type: ignore[override]
-        """Whether three axes and more are maps."""
-        return self.num_parameters > 1
+    def __post_init__(self: Any) -> None:
+        # A slope for each place of the last axis; and three axes or more are maps then.
+        self.reads_features = self.makes_maps = self.num_parameters > 1
+        super().__post_init__()
 
     def tensors(self) -> Iterator[Tensor]:
         """``weight``, (num_parameters,)."""
-        shape = (self.num_parameters,)
-        if self.flattened_from:
-            *places, channels = self.flattened_from
-            view = (channels, *places)
-            yield Tensor("weight", SLOPE, shape, shape, (*range(1, len(view)), 0), view)
-        else:
-            yield Tensor("weight", SLOPE, shape, shape)
+        yield from vectors(self.num_parameters, {"weight": SLOPE}, self.flattened_from)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

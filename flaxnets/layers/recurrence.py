@@ -112,7 +112,9 @@ def made(layer: Any, *given: jax.Array) -> tuple[list[jax.Array], dict[str, jax.
 
 def chosen(arrays: Mapping[str, jax.Array], suffix: str = "") -> Arrays:
     """Those of one layer in one direction."""
-    return Arrays(*(arrays.get(f"{name}{suffix}") for name in Arrays._fields))  # type: ignore[arg-type]
+    kernels = (arrays[f"{name}{suffix}"] for name in ("kernel_ih", "kernel_hh"))
+    rest = (arrays.get(f"{name}{suffix}") for name in ("bias_ih", "bias_hh", "kernel_hr"))
+    return Arrays(*kernels, *rest)
 
 
 def through_time(
@@ -144,8 +146,11 @@ def check_floating(layer: Any, x: jax.Array) -> None:
         raise TypeError(f"{layer} takes floating-point numbers, got {x.dtype}: embed indices first")
 
 
-def check_sizes(layer: Any, *names: str) -> None:
-    """Raise ValueError for what is no whole number above 0."""
+def check_options(layer: Any, *names: str) -> None:
+    """Raise ValueError for sizes of these names that are none, or an unknown nonlinearity.
+
+    TypeError for a switch that is no bool: torch's positions may be one off.
+    """
     for name in names:
         value = getattr(layer, name)
         if not isinstance(value, int) or isinstance(value, bool) or value <= 0:

@@ -15,7 +15,7 @@ from flaxnets.layers.recurrence import (
     Kind,
     State,
     check_floating,
-    check_sizes,
+    check_options,
     chosen,
     made,
     pair,
@@ -31,7 +31,7 @@ class Cell(Module):
     gates: ClassVar[str] = ""  # of ``KINDS``, if no field says which
 
     def __post_init__(self: Any) -> None:
-        check_sizes(self, "input_size", "hidden_size")
+        check_options(self, "input_size", "hidden_size")
         super().__post_init__()
 
     def tensors(self: Any) -> Iterator[Tensor]:

@@ -14,7 +14,7 @@ from flaxnets.layers.recurrence import (
     Kind,
     State,
     check_floating,
-    check_sizes,
+    check_options,
     chosen,
     made,
     tensors,
@@ -30,7 +30,7 @@ class Recurrent(Module):
     gates: ClassVar[str] = ""  # of ``KINDS``, if no field says which
 
     def __post_init__(self: Any) -> None:
-        check_sizes(self, "input_size", "hidden_size", "num_layers")
+        check_options(self, "input_size", "hidden_size", "num_layers")
         is_number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
         if not is_number or not 0 <= self.dropout <= 1:
             raise ValueError(f"dropout must be a number from 0 to 1, got {self.dropout!r}")

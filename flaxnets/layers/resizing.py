@@ -11,8 +11,9 @@ import numpy as np
 
 from flaxnets.layers import sampling
 from flaxnets.layers.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d
+from flaxnets.layers.parameters import single
 from flaxnets.layers.sampling import Axis
-from flaxnets.layers.windows import along, as_maps, computed_in, floating, taken
+from flaxnets.layers.windows import along, as_maps, floating, taken
 
 Map = Callable[[jax.Array], jax.Array]
 
@@ -65,7 +66,7 @@ def interpolate(
     if mode == "area":
         return (adaptive_avg_pool1d if x.ndim == 3 else adaptive_avg_pool2d)(x, sizes)
     axes = {
-        i: Axis(x.shape[i], out, factor, computed_in(x), bool(align_corners))
+        i: Axis(x.shape[i], out, factor, single(x.dtype), bool(align_corners))
         for i, out, factor in zip(range(1, x.ndim - 1), sizes, factors, strict=True)
     }
     return _nearest(x, axes, mode) if mode in NEAREST else _weighted(x, axes, mode)

@@ -1,7 +1,6 @@
 """Windows that move along an axis of maps, and what lies under them."""
 
 import functools
-import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+from flaxnets.layers.parameters import single
+from flaxnets.layers.sizes import tupled
 
 Size = int | Sequence[int]
 
@@ -83,23 +85,14 @@ def floating(x: jax.Array) -> jax.Array:
     """An array in single precision at least. Raises ValueError for one that is not floating."""
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"expected maps of a floating dtype, got {x.dtype}")
-    return x.astype(computed_in(x))
-
-
-def computed_in(x: jax.Array) -> np.dtype:
-    """The dtype of a computation: what is only stored in half precision is computed in single."""
-    is_wide = jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize > 4
-    return np.dtype(np.float64 if is_wide else np.float32)
+    return x.astype(single(x.dtype))
 
 
 def _each(name: str, size: Size, rank: int, least: int = 1) -> tuple[int, ...]:
     """A number for each of so many axes; torch takes one alone in a tuple for all of them, too."""
-    numbers = tuple(size) if isinstance(size, Sequence) else (size,)
-    if len(numbers) not in (1, rank):
-        raise ValueError(f"{name} must be one number{f' or {rank}' * (rank > 1)}, got {size}")
-    if any(operator.index(number) < least for number in numbers):
-        raise ValueError(f"{name} must be {least} or more, got {size}")
-    return numbers * (rank // len(numbers))
+    if isinstance(size, Sequence) and len(size) == 1:
+        return tupled(name, size[0], rank, least)
+    return tupled(name, size, rank, least)
 
 
 def under(x: jax.Array, axis: int, window: Window, fill: Any) -> list[jax.Array]:
