@@ -76,6 +76,13 @@ def statistics(variables: Variables) -> list[str]:
 
 def mixing(model: nn.Module, variables: Variables, images: Any) -> list[str]:
     """The layers that take statistics of each batch in evaluation too, which they do not keep."""
+    leaves, structure = jax.tree.flatten((variables, images))
+    kinds = (jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    return [*_mixing(model, structure, tuple(kinds))]
+
+
+@functools.lru_cache(256)  # a trace, at each call of predict, would be a third of its time
+def _mixing(model: nn.Module, structure: Any, kinds: Any) -> tuple[str, ...]:
     found: dict[str, None] = {}
 
     def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -84,8 +91,8 @@ def mixing(model: nn.Module, variables: Variables, images: Any) -> list[str]:
         return call(*args, **kwargs)
 
     with nn.intercept_methods(look):
-        jax.eval_shape(lambda x: apply(model, variables, x, False), images)
-    return [*found]
+        jax.eval_shape(lambda v, x: apply(model, v, x, False), *structure.unflatten(kinds))
+    return (*found,)
 
 
 def sum_losses(losses: jax.Array, batch: Batch) -> jax.Array:

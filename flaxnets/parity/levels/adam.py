@@ -89,39 +89,46 @@ def _carried_over(pair: Pair, lane: Lane, steps: int = 5) -> Iterator[Record]:
         [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
         for _ in range(2 * steps)
     ]
-
-    def torch_steps(optimizer: Any, draws: Any) -> None:
-        for draw in draws:
-            for parameter, gradient in zip(parameters, draw, strict=True):
-                parameter.grad = gradient
-            optimizer.step()
-
-    torch_steps(optimizer, draws[:steps])
-    state = interop.adam_from_torch(sides.model, optimizer.state_dict())
-    params = sides.convert(sides.net.state_dict())["params"]
-    update = jax.jit(pair.adam(RATE).update)
-    names = [name for name, _ in sides.net.named_parameters()]
-    for draw in draws[steps:]:
-        of_parameters = dict(zip(names, draw, strict=True))
-        gradient = sides.convert({**sides.net.state_dict(), **of_parameters})["params"]
-        updates, state = update(gradient, state)
-        params = optax.apply_updates(params, updates)
-    before = {name: p.detach().clone() for name, p in sides.net.named_parameters()}
+    _torch_steps(optimizer, draws[:steps])
+    ours = _flax_steps(sides, optimizer, draws[steps:])
+    before = [parameter.detach().clone() for parameter in parameters]
     middle = interop.adam_from_torch(sides.model, optimizer.state_dict())
-    torch_steps(optimizer, draws[steps:])
+    _torch_steps(optimizer, draws[steps:])
     theirs = sides.convert(sides.net.state_dict())["params"]
     bound = adam_bound(lane, 2 * steps)
-    yield Record(pair.name, 8, "torch, then Flax", lane.name, _worst(params, theirs), bound)
+    yield Record(pair.name, 8, "torch, then Flax", lane.name, _worst(ours, theirs), bound)
 
     adam = interop.adam_to_torch(sides.model, middle, RATE)
     resumed = torch.optim.Adam(parameters, lr=RATE)
     resumed.load_state_dict({**adam, "state": jax.tree.map(torch.from_numpy, adam["state"])})
     with torch.no_grad():
-        for name, parameter in sides.net.named_parameters():
-            parameter.copy_(before[name])
-    torch_steps(resumed, draws[steps:])
+        for parameter, value in zip(parameters, before, strict=True):
+            parameter.copy_(value)
+    _torch_steps(resumed, draws[steps:])
     again = sides.convert(sides.net.state_dict())["params"]
     yield Record(pair.name, 8, "there and back", lane.name, _worst(again, theirs), 0.0)
+
+
+def _torch_steps(optimizer: torch.optim.Optimizer, draws: Any) -> None:
+    (group,) = optimizer.param_groups
+    for draw in draws:
+        for parameter, gradient in zip(group["params"], draw, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+
+def _flax_steps(sides: Sides, optimizer: torch.optim.Optimizer, draws: Any) -> Any:
+    """Our parameters after steps that begin where torch's side is."""
+    state = interop.adam_from_torch(sides.model, optimizer.state_dict())
+    params = sides.convert(sides.net.state_dict())["params"]
+    update = jax.jit(sides.pair.adam(RATE).update)
+    names = [name for name, _ in sides.net.named_parameters()]
+    for draw in draws:
+        of_parameters = dict(zip(names, draw, strict=True))
+        gradient = sides.convert({**sides.net.state_dict(), **of_parameters})["params"]
+        updates, state = update(gradient, state)
+        params = optax.apply_updates(params, updates)
+    return params
 
 
 def _worst(ours: Any, theirs: Any) -> float:
