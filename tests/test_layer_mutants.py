@@ -1,13 +1,25 @@
 """Layers with a planted mistake: each is seen by the comparison that is meant for it."""
 
 import pytest
-from draws.mutants import MUTANTS
+from mutants import MUTANTS
+
+EACH = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.layer}: {m.name}")
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.layer}: {mutant.name}")
+def seen(mutant, mistaken):
+    found = (f for f in mutant.findings(mistaken) if f.name.startswith(mutant.seen))
+    return any(not f.passed for f in found)
+
+
+@EACH
 def test_a_planted_mistake_is_seen_where_it_should_be(mutant):
-    found = (f for f in mutant.findings() if f.name.startswith(mutant.seen))
-    assert any(not f.passed for f in found)
+    assert seen(mutant, mistaken=True)
+
+
+@EACH
+@pytest.mark.slow
+def test_without_its_mistake_the_layer_passes(mutant):
+    assert not seen(mutant, mistaken=False)
 
 
 def test_there_are_twenty_five_at_least():

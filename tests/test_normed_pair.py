@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from flaxnets import data, layers
+from flaxnets.layers import batch_norm
 from flaxnets.parity import compare
 from flaxnets.parity.pair import Pair
 from flaxnets.parity.records import layer_errors
@@ -86,6 +87,12 @@ def test_the_statistics_after_a_call_in_training_are_compared():
     slow = [norm if i == 8 else layer for i, layer in enumerate(stack(layers))]
     turned = dataclasses.replace(PAIR, model=layers.Sequential(slow))
     assert failures(turned, 5) == {"8.running_mean after it", "8.running_var after it"}
+
+
+def test_a_biased_running_variance_is_seen_by_level_5_alone(monkeypatch):
+    monkeypatch.setattr(batch_norm, "unbiased", lambda variance, n: variance)
+    assert failures(PAIR, 5) == {f"{i}.running_var after it" for i in (1, 2, 8)}
+    assert not failures(PAIR, 3)
 
 
 def test_a_gradient_that_vanishes_is_measured_beside_its_layers_or_the_whole():
