@@ -76,6 +76,7 @@ def tried(name: str, draws: int) -> dict[str, Any]:
         "refused": refused,
         "draws": found.draws,
         **found.errors,
+        "bounds": found.bounds,
         "failed": failed,
     }
 
@@ -85,7 +86,7 @@ class _Largest:
 
     def __init__(self) -> None:
         self.errors = {"values": 0.0, "gradients": 0.0, "state": 0.0}
-        self.draws, self.options = 0, set[str]()
+        self.draws, self.options, self.bounds = 0, set[str](), dict[str, float]()
 
     def add(self, ours: Any, theirs: Any, draw: Any) -> None:
         """Of a draw. Raises AssertionError if it is no twin."""
@@ -93,6 +94,7 @@ class _Largest:
         if not all(found.passed for found in findings):
             check_layer(ours, theirs, draw)
         self.draws, self.options = self.draws + 1, self.options | set(draw.arguments)
+        self.bounds |= draw.bounds
         for name, error, _ in findings:
             kind = {"output": "values", "gradient": "gradients", "state": "state"}
             for word, of in kind.items():

@@ -199,3 +199,17 @@ def test_statistics_of_a_symbolic_batch_are_those_of_its_size():
     found = export.export(call)(variables, like).call(variables, x)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)  # float32
     jax.tree.map(close, found, call(variables, x))
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        lambda x: layers.layer_norm(x, (3,)),
+        lambda x: layers.rms_norm(x, (3,)),
+        lambda x: layers.group_norm(x, 1),
+        lambda x: layers.local_response_norm(x[None], 2),
+    ],
+)
+def test_whole_numbers_are_refused_by_the_functions(norm):
+    with pytest.raises(ValueError, match="takes floating numbers, got int32"):
+        norm(jnp.ones((2, 3), jnp.int32))
