@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 from draws.losses import Loss
-from layer_check import BOUND, Finding, _error
+from layer_check import BOUND
+from layer_sides import Finding, error_of
 
 from flaxnets import losses
 
@@ -29,11 +30,11 @@ def compared(name: str, draw: Loss) -> Iterator[Finding]:
     with jax.enable_x64(True):
         once = getattr(losses, name)(draw.input, draw.target, **draw.arguments)
         compiled, ours = _ours(name, draw, cotangent)
-    yield Finding("value", _error(once, value), BOUND)
-    yield Finding("compiled value", _error(compiled, value), BOUND)
+    yield Finding("value", error_of(once, value), BOUND)
+    yield Finding("compiled value", error_of(compiled, value), BOUND)
     for what, a, b in zip(("input", "target"), ours, theirs, strict=False):
         told = ~np.isnan(b) if what == "target" else np.ones(b.shape, bool)  # y log y at 0
-        yield Finding(f"gradient of {what}", _error(np.where(told, a, b), b), BOUND)
+        yield Finding(f"gradient of {what}", error_of(np.where(told, a, b), b), BOUND)
 
 
 def _ours(name: str, draw: Loss, cotangent: np.ndarray) -> tuple[Any, Any]:
