@@ -1,5 +1,6 @@
 """Runs that are interrupted, killed or damaged, and go on."""
 
+import logging
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from flaxnets import interop
 from flaxnets.runs import checkpoints as checkpoint
 from flaxnets.runs import processes
 from flaxnets.runs.checkpoints import LATEST
+from flaxnets.runs.checkpoints.quiet_orbax import quiet
 from flaxnets.training.state import Snapshot, initial_state
 
 # 23 steps an epoch, reported in fives
@@ -284,6 +286,21 @@ def test_a_full_disk_leaves_the_checkpoints_before_it_whole(tmp_path, monkeypatc
     assert steps_saved(tmp_path) == before
     assert train(capsys, tmp_path, "--resume")[0] == 0
     same_run(tmp_path, whole)
+
+
+def test_of_several_writes_that_fail_asyncio_reports_none_behind_the_error(caplog):
+    log = logging.getLogger("asyncio")
+    try:
+        with pytest.raises(OSError), quiet():
+            raise OSError("the first")
+        log.error("Task exception was never retrieved\nfuture: <Task .../orbax/checkpoint/...>")
+        log.error("Task exception was never retrieved\nfuture: <Task of somebody else>")
+    finally:
+        with quiet():  # which ends well
+            pass
+    assert [record.message.split()[-1] for record in caplog.records] == ["else>"]
+    log.error("orbax/checkpoint: Task exception was never retrieved")
+    assert len(caplog.records) == 2
 
 
 def test_what_cannot_be_saved_is_not_called_saved(tmp_path):
