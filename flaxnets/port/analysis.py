@@ -1,0 +1,167 @@
+"""How everything lies, and what stands in the place of each operation of the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from flaxnets.port import modules
+from flaxnets.port.author import File, is_torchs
+from flaxnets.port.layouts import Layout
+from flaxnets.port.offences import Offences
+from flaxnets.port.operation import Operation, Refused, Written
+from flaxnets.port.record import Event, Run
+from flaxnets.port.rules import RULES
+
+UNKNOWN = "write it with operations that the guide lists, or port the rest by itself"
+MOST = 100  # rounds; each settles one more place at least
+
+
+class OwnLayer(NamedTuple):
+    """A layer that the author wrote as a function: dropout needs a key of its own."""
+
+    owner: type
+    name: str
+    kind: str
+    p: Any
+
+
+class Analysis:
+    """What is known of the runs of a network.
+
+    Attributes:
+        written: of nodes of the source, what stands there instead.
+        shapes: of nodes that are the shape of maps, how many axes these have.
+        options: of torch's own layers, the arguments that they need here beside torch's.
+        own_layers: of nodes, the layers for what is no layer in torch.
+        wishes: where a tensor comes from, how it is to lie.
+    """
+
+    def __init__(self, net: torch.nn.Module, runs: Sequence[Run], offences: Offences) -> None:
+        self.net, self.runs, self.offences = net, runs, offences
+        self.wishes: dict[Any, str] = {}
+        self.own_layers: dict[ast.AST, OwnLayer] = {}
+        for _ in range(MOST):
+            before = dict(self.wishes)
+            self._look()
+            if self.wishes == before:
+                break
+        for file, node, refused in self._refused:
+            offences.at(file, node, refused.what, refused.remedy)
+
+    def _look(self) -> None:
+        self.written: dict[ast.AST, Written] = {}
+        self.shapes: dict[ast.AST, int] = {}
+        self.options: dict[torch.nn.Module, dict[str, Any]] = {}
+        self.calls: dict[ast.AST, tuple[list[torch.nn.Module], tuple[tuple[str, str], ...]]] = {}
+        self.flags: set[type] = set()
+        self.layouts: dict[int, Layout] = {}
+        self._refused: list[tuple[File, ast.AST | int, Refused]] = []
+        self._seen: dict[ast.AST, Event] = {}
+        for run in self.runs:
+            for name, value in run.inputs.items():
+                self._lay_input(name, value)
+            for event in run.events:
+                self._take(event)
+
+    def _lay_input(self, name: str, value: Any) -> None:
+        """Four axes are maps; three are as what reads them wants them."""
+        for i, leaf in enumerate(torch.utils._pytree.tree_leaves(value)):
+            if isinstance(leaf, torch.Tensor):
+                origin = ("input", name, i)
+                last = leaf.ndim == 4 and leaf.is_floating_point()
+                last = last or self.wishes.get(origin) == "last"
+                self.layouts[id(leaf)] = Layout(last=last, origin=origin)
+
+    def _take(self, event: Event) -> None:
+        try:
+            written = self._written(event)
+        except Refused as refused:
+            self._refuse(event, refused)
+            return
+        if written is None or event.node is None:
+            return
+        if self.written.setdefault(event.node, written) != written:
+            what = "this is used in two ways, which are written differently here"
+            self._refuse(event, Refused(what, "write it twice, once for each"))
+
+    def _written(self, event: Event) -> Written | None:
+        if event.module is not None:
+            self._called(event, event.module)
+            return None
+        if event.name not in RULES:
+            raise Refused(f"{event.name} is not known", UNKNOWN)
+        signature, rule = RULES[event.name]
+        return rule(Operation(self, event, signature))
+
+    def _called(self, event: Event, module: torch.nn.Module) -> None:
+        """The call of a module: its operands may have to be brought to another layout."""
+        op = Operation(self, event, "input")
+        if is_torchs(module) and not isinstance(module, torch.nn.Sequential):
+            modules.call(op, module)
+        if event.node is not None:
+            found, wraps = self.calls.setdefault(event.node, ([], tuple(op.wraps.items())))
+            if module not in found:
+                found.append(module)
+            if wraps != tuple(op.wraps.items()):
+                raise Refused("what this is given lies in two ways", "write it twice")
+
+    def _refuse(self, event: Event, refused: Refused) -> None:
+        if event.file is not None and event.node is not None:
+            self._refused.append((event.file, event.node, refused))
+        else:
+            from flaxnets.port.author import class_of
+
+            owner = next(m for m in (event.owner, self.net) if m and not is_torchs(m))
+            found = class_of(type(owner))
+            self._refused.append((found.file, found.node, refused))
+
+    def lies(self, value: torch.Tensor) -> Layout:
+        """How a tensor lies; what the network holds, as in torch."""
+        return self.layouts.get(id(value), Layout())
+
+    def set(self, value: torch.Tensor, layout: Layout) -> None:
+        """How a tensor lies."""
+        self.layouts[id(value)] = layout
+
+    def wish(self, origin: Any, kind: str) -> None:
+        """That what comes from there lies otherwise; the first one has it."""
+        if origin is not None:
+            self.wishes.setdefault(origin, kind)
+
+    def shape(self, node: ast.AST, rank: int) -> None:
+        """A node is the whole shape of maps."""
+        self.shapes[node] = rank
+
+    def option(self, op: Operation, module: torch.nn.Module, name: str, value: Any) -> None:
+        """An argument that a layer needs here. Two of one name are refused."""
+        options = self.options.setdefault(module, {})
+        if options.setdefault(name, value) != value:
+            self.wishes.setdefault(op.lies(op.event.args[0]).origin, "torch")
+
+    def own_layer(self, op: Operation, kind: str, p: Any) -> str:
+        """The name of the layer that stands for a function."""
+        node, owner = op.event.node, type(op.event.owner)
+        if node not in self.own_layers:
+            taken = {each.name for each in self.own_layers.values() if each.owner is owner}
+            taken |= {name for name in dir(op.event.owner) if not name.startswith("_")}
+            base = "dropout"
+            names = [base, *(f"{base}{i}" for i in range(2, 99))]
+            name = next(name for name in names if name not in taken)
+            p_node = op.nodes.get("p")
+            self.own_layers[node] = OwnLayer(owner, name, kind, (0.5 if p is None else p, p_node))
+        return self.own_layers[node].name
+
+    def follows_training(self, node: ast.AST | None) -> bool:
+        """Whether an argument of a call is the module's own flag."""
+        given = [*node.args, *(k.value for k in node.keywords)] if isinstance(node, ast.Call) else []
+        return any(isinstance(each, ast.Attribute) and each.attr == "training" for each in given)
+
+    def insist(self, op: Operation, value: torch.Tensor) -> None:
+        """Operands that are not named cannot be wrapped."""
+        if op.lies(value).origin is None or op.lies(value).last:
+            what = f"{op.event.name} of maps"
+            raise Refused(what, "permute them before, so that it is written in their own axes")

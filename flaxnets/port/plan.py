@@ -1,0 +1,357 @@
+"""What the source of the port is made of: which classes, functions, constants and imports."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import inspect
+import sys
+import types
+from typing import Any
+
+import torch
+
+from flaxnets import layers
+from flaxnets.layers.tree import LINENS
+from flaxnets.port.analysis import Analysis
+from flaxnets.port.author import File, file_of, is_authors, is_torchs
+from flaxnets.port.making import Making
+from flaxnets.port.modules import layer_of
+from flaxnets.port.offences import Offences
+from flaxnets.port.rules.elementwise import _FUNCTIONS as FUNCTIONS
+from flaxnets.port.rules.elementwise import DTYPES
+
+LAYERS = "_LAYERS_"  # flaxnets.layers, until it is known what it may be called here
+MISSING = object()
+TORCHS = ("torch", "flaxnets")
+
+
+class Plan:
+    """What is ported of whom.
+
+    Attributes:
+        classes: the author's classes whose modules are in the network.
+        functions: helpers of theirs, by their definition, and whether they run in the call.
+        constants: names of theirs that are written out.
+        imports: lines of theirs for modules of Python that are used.
+    """
+
+    def __init__(self, net: torch.nn.Module, analysis: Analysis, making: Making) -> None:
+        self.net, self.analysis, self.making = net, analysis, making
+        self.offences: Offences = analysis.offences
+        self.lines = {line for run in analysis.runs for line in run.lines}
+        self.classes: dict[type, torch.nn.Module] = {}
+        for module in net.modules():
+            if not is_torchs(module):
+                self.classes.setdefault(type(module), module)
+        self.functions: dict[tuple[File, ast.FunctionDef], str] = {}
+        self.constants: dict[tuple[File, str], ast.stmt] = {}
+        self.imports: dict[str, None] = {}
+        self.renamed: dict[type, dict[str, str]] = {}
+        self.sequentials: dict[type, torch.nn.Module] = {}
+        for module in net.modules():
+            is_own = not type(module).__module__.startswith("torch.")
+            if is_torchs(module) and isinstance(module, torch.nn.Sequential) and is_own:
+                self.sequentials.setdefault(type(module), module)
+        self._sites: dict[ast.AST, list[torch.nn.Module]] = {}
+        modules = dict(net.named_modules())
+        for name, made in making.modules.items():
+            if made.node is not None and name in modules:
+                self._sites.setdefault(made.node, []).append(modules[name])
+
+    # names
+
+    def resolve(self, file: File, node: ast.AST) -> Any:
+        """What a global name, or an attribute of one, is; None if it is local or unknown."""
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if not isinstance(root, ast.Name) or root.id in self._locals(file, node):
+            return None
+        value = self._globals(file).get(root.id, MISSING)
+        for name in _chain(node):
+            value = MISSING if value is MISSING else getattr(value, name, MISSING)
+        return None if value is MISSING else value
+
+    def _globals(self, file: File) -> dict[str, Any]:
+        return _globals_of(file.path, tuple(self.classes))
+
+    def _locals(self, file: File, node: ast.AST) -> set[str]:
+        found: set[str] = set()
+        for each in file.above(node):
+            if isinstance(each, ast.FunctionDef | ast.Lambda | ast.ListComp | ast.GeneratorExp):
+                found |= _stored(each)
+        return found
+
+    def named(self, file: File, node: ast.AST, value: Any) -> str:
+        """How something global is called here."""
+        text = file.segment(node)
+        if isinstance(value, torch.dtype):
+            return DTYPES.get(value, text)
+        if value is torch.Tensor:
+            return "jax.Array"
+        if isinstance(value, type) and issubclass(value, torch.nn.Module):
+            return self._class(file, node, value)
+        if isinstance(value, types.ModuleType):
+            self._import(file, node, text)
+            return text
+        if _is_of(value, "torch"):
+            return self._function(file, node, value)
+        root = text.partition(".")[0]
+        if hasattr(builtins, root):
+            return text
+        if isinstance(value, types.FunctionType) and is_authors(value.__code__.co_filename):
+            return self._helper_function(value)
+        self._constant(file, node, root)
+        return text
+
+    def _class(self, file: File, node: ast.AST, kind: type) -> str:
+        if kind is torch.nn.Module:
+            return "nn.Module"
+        if not kind.__module__.startswith("torch."):
+            return kind.__name__
+        if hasattr(layers, kind.__name__):
+            return f"{LAYERS}.{kind.__name__}"
+        self.offences.at(file, node, f"torch.nn.{kind.__name__} is not known", "write it otherwise")
+        return kind.__name__
+
+    def _function(self, file: File, node: ast.AST, value: Any) -> str:
+        name = FUNCTIONS.get(getattr(value, "__name__", ""))
+        if name is None:
+            what = f"{file.segment(node)} has no counterpart here"
+            self.offences.at(file, node, what, "call it where it is needed, or write it otherwise")
+            return file.segment(node)
+        return name.replace("layers.", f"{LAYERS}.")
+
+    def _helper_function(self, value: types.FunctionType) -> str:
+        file = file_of(value.__code__.co_filename)
+        node = file.function(value.__code__)
+        if node is not None:
+            ran = self.ran(file, node.body[-1].lineno)
+            self.functions.setdefault((file, node), "call" if ran else "setup")
+        return value.__name__
+
+    def _import(self, file: File, node: ast.AST, text: str) -> None:
+        root = text.partition(".")[0]
+        for statement in file.tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                for alias in statement.names:
+                    if (alias.asname or alias.name).partition(".")[0] == root:
+                        self._import_line(file, node, statement, alias)
+
+    def _import_line(self, file: File, node: ast.AST, statement: Any, alias: ast.alias) -> None:
+        module = getattr(statement, "module", None) or alias.name
+        if module.partition(".")[0] in TORCHS:
+            what = f"{file.segment(node)} is torch's"
+            self.offences.at(file, node, what, "write it with what the guide lists")
+            return
+        behind = f" as {alias.asname}" if alias.asname else ""
+        line = f"import {alias.name}{behind}"
+        if isinstance(statement, ast.ImportFrom):
+            line = f"from {'.' * statement.level}{statement.module or ''} {line}"
+        self.imports[line] = None
+
+    def _constant(self, file: File, node: ast.AST, name: str) -> None:
+        for statement in file.tree.body:
+            targets = statement.targets if isinstance(statement, ast.Assign) else []
+            targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
+            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+                self.constants[file, name] = statement
+                return
+        self._import(file, node, name)
+
+    # modules
+
+    def attribute(self, kind: type, name: str) -> str:
+        """What an attribute is called here: linen owns some names."""
+        renamed = self.renamed.get(kind, {})
+        return renamed.get(name, f"{name}_" if name in OWNED else name)
+
+    def options_at(self, node: ast.AST) -> dict[str, Any]:
+        """The options that a layer needs here, beside torch's, where it is made."""
+        found = [self.analysis.options.get(each, {}) for each in self._sites.get(node, [])]
+        if found and any(each != found[0] for each in found):
+            file = next(m.file for m in self.making.modules.values() if m.node is node)
+            if file is not None:
+                what = f"layers that are made here need different options: {found}"
+                self.offences.at(file, node, what, "make them in two places")
+        return found[0] if found else {}
+
+    @functools.cache  # noqa: B019
+    def fields_of(self, kind: type) -> dict[str, str]:
+        """The names here of the arguments of an author's ``__init__``."""
+        method = self.method(kind, "__init__")
+        if method is None or issubclass(kind, torch.nn.Sequential):
+            return {}
+        _, node = method
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        return {each.arg: self._field(kind, node, each.arg) for each in arguments[1:]}
+
+    def _field(self, kind: type, node: ast.FunctionDef, name: str) -> str:
+        """An attribute that is no argument, and is called like one, has its name to itself."""
+        if not _is_set_otherwise(node, name):
+            return f"{name}_" if name in OWNED else name
+        values = [value for value in self.values_of(kind, name) if value is not None]
+        value = values[0] if values else None
+        endings = {bool: "_on", float: "_rate", int: "_size"}
+        return name + endings.get(type(value), "_fn" if callable(value) else "_")
+
+    def values_of(self, kind: type, name: str) -> list[Any]:
+        """What an argument was given, in all modules of a class."""
+        modules = dict(self.net.named_modules())
+        return [
+            made.arguments[name]
+            for path, made in self.making.modules.items()
+            if type(modules.get(path)) is kind and name in made.arguments
+        ]
+
+    def given(self, kind: type, node: ast.FunctionDef) -> tuple[dict[str, Any], Any]:
+        """What ``forward`` was given in a call, and what came out."""
+        if node.name != "forward":
+            return {}, None
+        for run in self.analysis.runs:
+            for module, given, output in run.calls:
+                if type(module) is kind:
+                    return given, output
+        return {}, None
+
+    def is_constant(self, owner: torch.nn.Module, name: str) -> bool:
+        """Whether it is a parameter that is not trained: a buffer here."""
+        parameter = owner._parameters.get(name)
+        return parameter is not None and not parameter.requires_grad
+
+    @functools.cache  # noqa: B019  # a plan lives as long as a port
+    def takes_train(self, module: torch.nn.Module) -> bool:
+        """Whether a call of a module differs in training."""
+        if isinstance(module, torch.nn.Sequential):
+            return any(map(self.takes_train, module))
+        if is_torchs(module):
+            kind = getattr(layers, layer_of(module))
+            return "train" in inspect.signature(kind.__call__).parameters
+        if any(each.owner is type(module) for each in self.analysis.own_layers.values()):
+            return True
+        return type(module) in self.analysis.flags or any(map(self.takes_train, module.children()))
+
+    def second_is_train(self, modules: list[torch.nn.Module]) -> bool:
+        """Whether ``train`` comes right behind the input."""
+        for module in modules:
+            if isinstance(module, torch.nn.Sequential):
+                continue
+            if is_torchs(module):
+                names = [*inspect.signature(getattr(layers, layer_of(module)).__call__).parameters]
+                if names[2:3] != ["train"]:
+                    return False
+            elif len(inspect.signature(module.forward).parameters) != 1:
+                return False
+        return True
+
+    def method(self, kind: type, name: str) -> tuple[File, ast.FunctionDef] | None:
+        """The definition of a method of the author's."""
+        for each in kind.__mro__:
+            value = vars(each).get(name)
+            value = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            if isinstance(value, types.FunctionType) and is_authors(value.__code__.co_filename):
+                file = file_of(value.__code__.co_filename)
+                node = file.function(value.__code__)
+                return (file, node) if node is not None else None
+        return None
+
+    def helper(
+        self, file: File, node: ast.Call, owner: torch.nn.Module | None
+    ) -> tuple[str, bool] | None:
+        """The name here of a method or function of the author's, and whether it takes train."""
+        func = node.func
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            if func.value.id == "self" and owner is not None:
+                if (found := self.method(type(owner), func.attr)) is None:
+                    return None
+                name = "self" if func.attr == "forward" else f"self.{func.attr}"
+                return name, self._runs_with_train(*found, type(owner))
+        if isinstance(func, ast.Name):
+            value = self.resolve(file, func)
+            if isinstance(value, types.FunctionType) and is_authors(value.__code__.co_filename):
+                return self._helper_function(value), False
+        return None
+
+    def _runs_with_train(self, file: File, node: ast.FunctionDef, kind: type) -> bool:
+        """Whether something in a function differs in training."""
+        for each in ast.walk(node):
+            if each in self.analysis.own_layers:
+                return True
+            modules = self.analysis.calls.get(each, ([], ()))[0]
+            if any(map(self.takes_train, modules)):
+                return True
+            if isinstance(each, ast.Attribute) and each.attr == "training":
+                return True
+            if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
+                inner = self.method(kind, each.func.attr)
+                if inner and inner[1] is not node and self._runs_with_train(*inner, kind):
+                    return True
+        return False
+
+    # what ran
+
+    def ran(self, file: File, line: int, end: int | None = None) -> bool:
+        """Whether a line of the author's ran in a call."""
+        return any((file.path, n) in self.lines for n in range(line, (end or line) + 1))
+
+
+def _is_set_otherwise(node: ast.FunctionDef, name: str) -> bool:
+    """Whether ``self.name`` is set to something else than the argument itself."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Assign):
+            for target in each.targets:
+                is_own = isinstance(target, ast.Attribute) and target.attr == name
+                is_same = isinstance(each.value, ast.Name) and each.value.id == name
+                if is_own and not (is_same and not _is_rebound(node, name)):
+                    return True
+    return False
+
+
+def _is_rebound(node: ast.FunctionDef, name: str) -> bool:
+    return any(
+        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
+        for each in ast.walk(node)
+    )
+
+
+def _chain(node: ast.AST) -> list[str]:
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    return names
+
+
+def _stored(node: Any) -> set[str]:
+    """The names that a function, or what is like it, binds."""
+    found = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    if isinstance(node, ast.FunctionDef | ast.Lambda):
+        arguments = node.args
+        each = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        found |= {a.arg for a in each} | {a.arg for a in (arguments.vararg, arguments.kwarg) if a}
+    return found
+
+
+@functools.lru_cache(256)
+def _globals_of(path: str, kinds: tuple[type, ...]) -> dict[str, Any]:
+
+
+    for module in [*sys.modules.values()]:
+        if getattr(module, "__file__", None) == path:
+            return vars(module)
+    for kind in kinds:
+        for value in vars(kind).values():
+            if isinstance(value, types.FunctionType) and value.__code__.co_filename == path:
+                return value.__globals__
+    return {}
+
+
+def _is_of(value: Any, package: str) -> bool:
+    return str(getattr(value, "__module__", "") or "").partition(".")[0] == package or (
+        isinstance(value, types.BuiltinFunctionType) and "torch" in str(value)
+    )
+
+
+OWNED = {name for name in LINENS if not name.startswith("_")} | {"init", "apply", "param", "variable"}

@@ -1,0 +1,258 @@
+"""What a network does in a call: its operations, in their order, and where its source has them.
+
+The network runs, as its author wrote it, on real numbers; nothing is traced symbolically, so that
+lists, loops, helpers and whatever else Python has are as they are. Operations that change a tensor
+in place give a new one instead: if that changes the outputs, the aliasing means something.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from flaxnets.port.author import File, frame_of_author, is_authors, is_torchs, place_of
+from flaxnets.port.offences import Offences
+
+
+class Event(NamedTuple):
+    """An operation of torch's, or the call of a module."""
+
+    file: File | None  # none within torch's own containers
+    node: ast.AST | None
+    owner: torch.nn.Module | None  # whose forward it is
+    name: str  # "relu", or "" for a module
+    module: torch.nn.Module | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    code: types.CodeType | None  # of the author's function that does it
+    is_method: bool  # x.relu(), where torch.relu(x) is none
+
+
+class Run(NamedTuple):
+    """A call of a network."""
+
+    events: list[Event]
+    inputs: dict[str, Any]  # by the names of forward's parameters
+    outputs: Any
+    lines: set[tuple[str, int]]  # of the author's files, that ran
+    calls: list[tuple[torch.nn.Module, dict[str, Any], Any]]  # of the author's modules
+
+
+STOPS = {  # what leaves torch, and so may steer the program by what is in a tensor
+    "__bool__": "a branch or loop on data",
+    "__int__": "a number read from a tensor",
+    "__float__": "a number read from a tensor",
+    "__index__": "a number read from a tensor",
+    "item": "a number read from a tensor",
+    "tolist": "numbers read from a tensor",
+    "numpy": "an array of NumPy's",
+    "__array__": "an array of NumPy's",
+    "__contains__": "a branch on data",
+    "equal": "a branch on data",
+    "allclose": "a branch on data",
+}
+STEERS = (
+    "write it on whole tensors (torch.where, masks), or move it out of forward: what is compiled "
+    "has one way, whatever the numbers are"
+)
+SET_ITEM = "build a new tensor (torch.cat, torch.where) instead of writing into one"
+
+
+class Recorder(TorchFunctionMode):
+    """Sees each function of torch's and each call of a module while it is entered."""
+
+    def __init__(self, offences: Offences, state: set[int]) -> None:
+        super().__init__()
+        self.offences, self.state = offences, state
+        self.events: list[Event] = []
+        self.lines: set[tuple[str, int]] = set()
+        self.calls: list[Any] = []
+        self.owners: list[torch.nn.Module] = []
+        self.inside = 0  # of torch's own modules
+        self.in_place: dict[tuple[str, int], File] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self.inside or not self.owners:
+            return _out_of_place(func, args, kwargs, inner=True)[0]
+        name = _name(func)
+        if name in ("_has_torch_function", "is_floating_point") or name.startswith("_backward"):
+            return func(*args, **kwargs)
+        frame = frame_of_author(2)
+        file, node = place_of(frame) if frame else (None, None)
+        self._stop(name, file, frame, args)
+        out, is_changed = _out_of_place(func, args, kwargs)
+        if is_changed and file and frame:
+            self.in_place.setdefault((file.path, frame.f_lineno), file)
+        owner = self.owners[-1]
+        code, is_method = (frame.f_code, _is_method(node, frame)) if frame else (None, False)
+        self.events.append(Event(file, node, owner, name, None, args, kwargs, out, code, is_method))
+        return out
+
+    def _stop(self, name: str, file: File | None, frame: Any, args: Any) -> None:
+        if not file:
+            return
+        if name in STOPS:
+            self.offences.at(file, frame.f_lineno, STOPS[name], STEERS)
+        if name == "__setitem__":
+            self.offences.at(file, frame.f_lineno, "a tensor is written into", SET_ITEM)
+        elif _is_in_place(name) and args and self._is_state(args[0]):
+            what = "forward changes a parameter or buffer of its own"
+            self.offences.at(file, frame.f_lineno, what, "keep such state outside of forward")
+
+    def _is_state(self, value: Any) -> bool:
+        is_tensor = isinstance(value, torch.Tensor)
+        return is_tensor and value.untyped_storage().data_ptr() in self.state
+
+    def call(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """A module's ``__call__``, seen."""
+        if self.inside:
+            return original(module, *args, **kwargs)
+        is_container = isinstance(module, torch.nn.Sequential) and is_torchs(module)
+        is_leaf = is_torchs(module) and not is_container
+        frame = frame_of_author(3)
+        is_called_by_author = not self.owners or not is_torchs(self.owners[-1])
+        file, node = place_of(frame) if frame and is_called_by_author else (None, None)
+        code = frame.f_code if frame and is_called_by_author else None
+        owner = self.owners[-1] if self.owners else None
+        self.inside += is_leaf
+        self.owners.append(module)
+        outermost: Any = self if len(self.owners) == 1 else contextlib.nullcontext()
+        try:
+            with outermost:
+                out = original(module, *args, **kwargs)
+        finally:
+            self.owners.pop()
+            self.inside -= is_leaf
+        if not is_leaf and not is_container:
+            given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+            self.calls.append((module, given, out))
+        self.events.append(Event(file, node, owner, "", module, args, kwargs, out, code, False))
+        return out
+
+    def trace(self, frame: types.FrameType, event: str, arg: Any) -> Any:
+        """For ``sys.settrace``: which lines of the author's run."""
+        if not is_authors(frame.f_code.co_filename):
+            return None
+        self.lines.add((frame.f_code.co_filename, frame.f_lineno))
+        return self.trace
+
+
+def recorded(
+    net: torch.nn.Module, args: Any, kwargs: Any, train: bool, offences: Offences
+) -> Run:
+    """A call of a network with all that it does. Aliasing that means something is an offence."""
+    net.train(train)
+    state = {t.untyped_storage().data_ptr() for t in [*net.parameters(), *net.buffers()]}
+    recorder = Recorder(offences, state)
+    expected = _plainly(net, args, kwargs)
+    with _patched(recorder), torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        saved = {k: v.clone() for k, v in net.state_dict().items()}
+        out = net(*_copies(args), **_copies(kwargs))
+        net.load_state_dict(saved)
+    if recorder.in_place and not _same(out, expected):
+        for (_, line), file in recorder.in_place.items():
+            offences.at(
+                file,
+                line,
+                "a tensor is changed in place and read again under another name",
+                "write it without the underscore and inplace=True, and assign the result",
+            )
+    given = recorder.calls[-1][1] if recorder.calls else {}
+    return Run(recorder.events, given, out, recorder.lines, recorder.calls)
+
+
+def _plainly(net: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+    """The outputs, as torch has them."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        saved = {k: v.clone() for k, v in net.state_dict().items()}
+        out = net(*_copies(args), **_copies(kwargs))
+        net.load_state_dict(saved)
+    return out
+
+
+@contextlib.contextmanager
+def _patched(recorder: Recorder) -> Iterator[None]:
+    original, tracing = torch.nn.Module.__call__, sys.gettrace()
+
+    def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return recorder.call(original, module, args, kwargs)
+
+    torch.nn.Module.__call__ = call  # type: ignore[method-assign]
+    sys.settrace(recorder.trace)
+    try:
+        yield
+    finally:
+        sys.settrace(tracing)
+        torch.nn.Module.__call__ = original  # type: ignore[method-assign]
+
+
+def _is_method(node: ast.AST | None, frame: types.FrameType) -> bool:
+    """Whether what is called is an attribute of a tensor, and not of a Python module."""
+    root = node.func if isinstance(node, ast.Call) else None
+    if not isinstance(root, ast.Attribute):
+        return False
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name) or root.id in frame.f_locals:
+        return True
+    return not isinstance(frame.f_globals.get(root.id), types.ModuleType)
+
+
+def _name(func: Any) -> str:
+    name: str = getattr(func, "__name__", str(func))
+    if name in ("__get__", "__set__"):
+        return f"{name[:5]}{func.__self__.__name__}"  # "__getshape"
+    return name
+
+
+def _is_in_place(name: str) -> bool:
+    return name.endswith("_") and not name.endswith("__")
+
+
+def _out_of_place(func: Any, args: Any, kwargs: Any, inner: bool = False) -> tuple[Any, bool]:
+    """What a function gives, and whether it would have changed its input."""
+    name = _name(func)
+    if kwargs.get("inplace"):
+        return func(*args, **{**kwargs, "inplace": False}), True
+    place = _place_of_inplace(func)
+    if place is not None and len(args) > place and args[place] is True:
+        return func(*args[:place], False, *args[place + 1 :], **kwargs), True
+    if inner or not _is_in_place(name):
+        return func(*args, **kwargs), False
+    other = getattr(torch.Tensor, name[:-1], None) or getattr(torch.nn.functional, name[:-1], None)
+    if other is None or not isinstance(args[0], torch.Tensor):
+        return func(*args, **kwargs), True
+    return other(*args, **kwargs), True
+
+
+def _place_of_inplace(func: Any) -> int | None:
+    try:
+        return [*inspect.signature(func).parameters].index("inplace")
+    except (ValueError, TypeError):
+        return None
+
+
+def _copies(tree: Any) -> Any:
+    return torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, tree)
+
+
+def _same(a: Any, b: Any) -> bool:
+    ours, theirs = (torch.utils._pytree.tree_leaves(tree) for tree in (a, b))
+    return len(ours) == len(theirs) and all(
+        torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) if isinstance(x, torch.Tensor) else x == y
+        for x, y in zip(ours, theirs, strict=True)
+    )
