@@ -12,7 +12,32 @@ from typing import NamedTuple
 
 import torch
 
-from networks import dcgan, garment, lenet, mnist_cnn, mnist_examples, resnet, unet, vgg, vit
+from networks import (
+    alexnet,
+    autoencoder,
+    convnext,
+    dcgan,
+    densenet,
+    fast_neural_style,
+    garment,
+    inception,
+    lenet,
+    mlp_mixer,
+    mnist_cnn,
+    mnist_examples,
+    mobilenetv2,
+    resnet,
+    resnet_cifar,
+    siamese,
+    squeezenet,
+    super_resolution,
+    tabular,
+    text_cnn,
+    unet,
+    vae,
+    vgg,
+    vit,
+)
 
 Inputs = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
 
@@ -57,4 +82,27 @@ NETWORKS = {
     "unet_lists": _of(unet, "_lists"),
     "vit": _of(vit),
     "vit_einsum": _of(vit, "_einsum"),
+    "vae_encoder": _of(vae, "_encoder"),
+    "vae_decoder": _of(vae, "_decoder"),
+    "super_resolution": _of(super_resolution),
+    "fast_neural_style": _of(fast_neural_style),
+    "siamese": _of(siamese),
+    "resnet_cifar": _of(resnet_cifar),
+    "resnet_wide": _of(resnet_cifar, "_wide"),
+    "alexnet": _of(alexnet),
+    "squeezenet": _of(squeezenet),
+    "mobilenetv2": _of(mobilenetv2),
+    "densenet": _of(densenet),
+    "inception": _of(inception),
+    "inception_v3": _of(inception, "_v3"),
+    "autoencoder": _of(autoencoder),
+    "autoencoder_views": _of(autoencoder, "_views"),
+    "mlp_mixer": _of(mlp_mixer),
+    "mlp_mixer_paper": _of(mlp_mixer, "_paper"),
+    "convnext": _of(convnext),
+    "convnext_drop_path": _of(convnext, "_drop_path"),
+    "text_cnn": _of(text_cnn),
+    "text_cnn_1d": _of(text_cnn, "_1d"),
+    "tabular": _of(tabular),
+    "tabular_named": _of(tabular, "_named"),
 }
