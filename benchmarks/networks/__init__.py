@@ -14,6 +14,7 @@ import torch
 
 from networks import (
     alexnet,
+    attention_masks,
     autoencoder,
     convnext,
     dcgan,
@@ -28,15 +29,18 @@ from networks import (
     mobilenetv2,
     resnet,
     resnet_cifar,
+    rnn_classifiers,
     siamese,
     squeezenet,
     super_resolution,
     tabular,
     text_cnn,
+    time_sequence,
     unet,
     vae,
     vgg,
     vit,
+    word_language_model,
 )
 
 Inputs = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
@@ -105,4 +109,16 @@ NETWORKS = {
     "text_cnn_1d": _of(text_cnn, "_1d"),
     "tabular": _of(tabular),
     "tabular_named": _of(tabular, "_named"),
+    "lstm_classifier": _of(rnn_classifiers, "_lstm", "sequence"),
+    "gru_classifier": _of(rnn_classifiers, "_gru", "sequence"),
+    "mnist_rnn": _of(rnn_classifiers, "_mnist", "sequence"),
+    "conv_gru": _of(rnn_classifiers, "_conv", "sequence"),
+    "time_sequence": _of(time_sequence, "", "sequence"),
+    "forecaster": _of(time_sequence, "_forecaster", "sequence"),
+    "rnn_language_model": _of(word_language_model, "_rnn", "sequence", axis=1),
+    "transformer_language_model": _of(word_language_model, "_transformer", "sequence", axis=1),
+    "transformer_keeping_its_mask": _of(word_language_model, "_mask_kept", "sequence", axis=1),
+    "padded_encoder": _of(attention_masks, "_padded", "sequence"),
+    "causal_decoder": _of(attention_masks, "_causal", "sequence"),
+    "cross_attention": _of(attention_masks, "_cross", "sequence"),
 }
