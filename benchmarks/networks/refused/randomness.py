@@ -112,18 +112,6 @@ class LayerDrop(nn.Module):
         return x
 
 
-class RandomSlope(nn.Module):
-    """A layer that draws in training: a randomized leaky ReLU."""
-
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(6, 6)
-        self.act = nn.RReLU()  # refused: randomness
-
-    def forward(self, x):
-        return self.act(self.fc(x))  # refused: randomness
-
-
 class FractionalPool(nn.Module):
     """A pool whose windows are drawn, in evaluation too."""
 
@@ -145,6 +133,5 @@ EXAMPLES = {
     Gumbel: (4, 6),
     Shuffled: (4, 6),
     LayerDrop: (4, 6),
-    RandomSlope: (4, 6),
     FractionalPool: (4, 3, 8, 10),
 }
