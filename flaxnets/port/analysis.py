@@ -10,7 +10,7 @@ import torch
 
 from flaxnets.port import modules
 from flaxnets.port.author import File, is_torchs
-from flaxnets.port.layouts import Layout
+from flaxnets.port.layouts import Layout, moved
 from flaxnets.port.offences import Offences
 from flaxnets.port.operation import Operation, Refused, Written
 from flaxnets.port.record import Event, Run
@@ -56,7 +56,7 @@ class Analysis:
         self.written: dict[ast.AST, Written] = {}
         self.shapes: dict[ast.AST, int] = {}
         self.options: dict[torch.nn.Module, dict[str, Any]] = {}
-        self.calls: dict[ast.AST, tuple[list[torch.nn.Module], tuple[tuple[str, str], ...]]] = {}
+        self.calls: dict[ast.AST, tuple[list[torch.nn.Module], Written]] = {}
         self.flags: set[type] = set()
         self.layouts: dict[int, Layout] = {}
         self._refused: list[tuple[File, ast.AST | int, Refused]] = []
@@ -84,7 +84,31 @@ class Analysis:
             return
         if written is None or event.node is None:
             return
+        written = self._as_wished(event, written)
         if self.written.setdefault(event.node, written) != written:
+            self._alike(event)
+        self._seen.setdefault(event.node, event)
+
+    def _as_wished(self, event: Event, written: Written) -> Written:
+        """The result, brought to the layout that is wished where it is made."""
+        wish, out = self.wishes.get(event.node), event.out
+        if not isinstance(out, torch.Tensor) or out.ndim < 3:
+            return written
+        layout = self.lies(out)
+        is_own = layout.origin is event.node and not layout.flat
+        if not is_own or wish not in ("last", "torch") or (wish == "last") == layout.last:
+            return written
+        self.set(out, layout._replace(last=wish == "last"))
+        return written._replace(template=moved(written.template, wish == "last", out.ndim))
+
+    def _alike(self, event: Event) -> None:
+        """One text for two uses: all that it reads lies as in torch, or it is refused."""
+        before = dict(self.wishes)
+        for each in (event, self._seen.get(event.node, event)):
+            for tensor in torch.utils._pytree.tree_leaves((each.args, each.kwargs)):
+                if isinstance(tensor, torch.Tensor) and self.lies(tensor).kind != "torch":
+                    self.wish(self.lies(tensor).origin, "torch")
+        if self.wishes == before:
             what = "this is used in two ways, which are written differently here"
             self._refuse(event, Refused(what, "write it twice, once for each"))
 
@@ -102,12 +126,15 @@ class Analysis:
         op = Operation(self, event, "input")
         if is_torchs(module) and not isinstance(module, torch.nn.Sequential):
             modules.call(op, module)
-        if event.node is not None:
-            found, wraps = self.calls.setdefault(event.node, ([], tuple(op.wraps.items())))
-            if module not in found:
-                found.append(module)
-            if wraps != tuple(op.wraps.items()):
-                raise Refused("what this is given lies in two ways", "write it twice")
+        if event.node is None:
+            return
+        own = self._as_wished(event, op.written("{}"))
+        found, written = self.calls.setdefault(event.node, ([], own))
+        if module not in found:
+            found.append(module)
+        if written != own:
+            self._alike(event)
+        self._seen.setdefault(event.node, event)
 
     def _refuse(self, event: Event, refused: Refused) -> None:
         if event.file is not None and event.node is not None:

@@ -57,9 +57,9 @@ class Forward(Statements):
     def _call(self, node: ast.AST) -> str:
         """The call of a module."""
         assert isinstance(node, ast.Call)
-        modules, wraps = self.plan.analysis.calls[node]
+        modules, own = self.plan.analysis.calls[node]
         named = self._named(node)
-        written = Written(f"{{{EVERY}}}", tuple(named.items()), wraps)
+        written = Written(f"{{{EVERY}}}", tuple(named.items()), own.wraps)
         text = self.arguments(node, written)
         takes = {self.plan.takes_train(module) for module in modules}
         if any(takes):
@@ -67,7 +67,7 @@ class Forward(Statements):
             is_one = len(node.args) == 1 and not node.keywords
             if all(takes):
                 text += ", train" if is_one and self.plan.second_is_train(modules) else ", train=train"
-        return f"{self.text(node.func)}({text})"
+        return own.template.replace("{}", f"{self.text(node.func)}({text})")
 
     def _named(self, node: ast.Call) -> dict[str, ast.AST]:
         return {"input": node.args[0]} if node.args else {k.arg: k.value for k in node.keywords if k.arg}

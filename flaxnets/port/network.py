@@ -33,7 +33,7 @@ class Unit:
 def written(plan: Plan, root: str, header: str) -> str:
     """The source, formatted."""
     units = [_class(plan, kind, owner) for kind, owner in plan.classes.items()]
-    units += _sequentials(plan)
+    units += [] if plan.by_hand else _sequentials(plan)
     done: set[Any] = set()
     while todo := [key for key in plan.functions if key not in done]:
         for key in todo:
@@ -59,9 +59,11 @@ def _class(plan: Plan, kind: type, owner: torch.nn.Module) -> Unit:
     found = class_of(kind)
     head = [f"class {kind.__name__}({LAYERS}.Module):"]
     head += _docstring(found.node, 1)
-    setup = _setup(plan, kind, owner)
+    if plan.by_hand:
+        setup, fields = _by_hand(plan, kind)
+    else:
+        setup, fields = _setup(plan, kind, owner), _fields(plan, kind)
     methods = _methods(plan, kind, owner)
-    fields = _fields(plan, kind)
     attributes = _class_attributes(plan, kind, "\n".join([*setup, *methods]))
     parts = [part for part in ([*attributes, *fields], setup, methods) if part]
     lines = head
@@ -172,6 +174,25 @@ def _setup(plan: Plan, kind: type, owner: torch.nn.Module) -> list[str]:
     ]
     found = [indented("def setup(self) -> None:", 1), *lines] if lines else []
     return [*found, *_helpers(plan, kind, owner, text)]
+
+
+def _by_hand(plan: Plan, kind: type) -> tuple[list[str], list[str]]:
+    """``setup`` and fields, from the modules of a class."""
+    lines = [*plan.writer.lines(kind), *_functional(plan, kind)]
+    columns = plan.writer.fields(kind)
+    fields = [f"{name}: {_type_of_texts([*texts.values()])}" for name, texts in columns.items()]
+    head = [indented("def setup(self) -> None:", 1)] if lines else []
+    return [*head, *lines], [indented(field, 1) for field in fields]
+
+
+def _type_of_texts(texts: list[str]) -> str:
+    values = []
+    for text in texts:
+        try:
+            values.append(ast.literal_eval(text))
+        except (ValueError, SyntaxError):
+            values.append(torch.nn.Identity())
+    return _type(values, None)
 
 
 def _functional(plan: Plan, kind: type) -> list[str]:

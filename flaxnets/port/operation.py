@@ -157,7 +157,9 @@ def bound(event: Event, signature: str) -> tuple[dict[str, Any], dict[str, ast.A
         nodes = {names[0]: node.operand}
     elif isinstance(node, ast.AugAssign):
         nodes = dict(zip(names, (node.target, node.value), strict=False))
-    elif isinstance(node, ast.Attribute | ast.Subscript):
+    elif isinstance(node, ast.Subscript):
+        nodes = {names[0]: node.value, "index": node.slice}
+    elif isinstance(node, ast.Attribute):
         nodes = {names[0]: node.value}
     elif isinstance(node, ast.Call):
         given: list[ast.AST] = [*node.args]

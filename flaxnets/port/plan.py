@@ -37,7 +37,10 @@ class Plan:
         imports: lines of theirs for modules of Python that are used.
     """
 
-    def __init__(self, net: torch.nn.Module, analysis: Analysis, making: Making) -> None:
+    def __init__(
+        self, net: torch.nn.Module, analysis: Analysis, making: Making, by_hand: bool = False
+    ) -> None:
+        self.by_hand = by_hand  # written from the modules: it is not known how they were made
         self.net, self.analysis, self.making = net, analysis, making
         self.offences: Offences = analysis.offences
         self.lines = {line for run in analysis.runs for line in run.lines}
@@ -197,6 +200,20 @@ class Plan:
         endings = {bool: "_on", float: "_rate", int: "_size"}
         return name + endings.get(type(value), "_fn" if callable(value) else "_")
 
+    def read_by(self, kind: type) -> set[str]:
+        """The attributes of ``self`` that are read in a call."""
+        found: set[str] = set()
+        for each in kind.__mro__:
+            for name in vars(each):
+                method = self.method(kind, name) if name != "__init__" else None
+                if method and self.ran(method[0], method[1].lineno, method[1].end_lineno):
+                    found |= {n.attr for n in ast.walk(method[1]) if isinstance(n, ast.Attribute)}
+        return found
+
+    def dtype(self, tensor: torch.Tensor) -> str:
+        """Of a buffer, if it is not the usual one."""
+        return "" if tensor.dtype.is_floating_point else DTYPES[tensor.dtype]
+
     def values_of(self, kind: type, name: str) -> list[Any]:
         """What an argument was given, in all modules of a class."""
         modules = dict(self.net.named_modules())
@@ -279,7 +296,7 @@ class Plan:
         for each in ast.walk(node):
             if each in self.analysis.own_layers:
                 return True
-            modules = self.analysis.calls.get(each, ([], ()))[0]
+            modules = self.analysis.calls[each][0] if each in self.analysis.calls else []
             if any(map(self.takes_train, modules)):
                 return True
             if isinstance(each, ast.Attribute) and each.attr == "training":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import inspect
+import itertools
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +21,15 @@ from flaxnets import interop
 from flaxnets.interop.layout import as_numpy
 from flaxnets.port import making, network
 from flaxnets.port.analysis import Analysis
-from flaxnets.port.author import class_of, is_torchs
+from flaxnets.port.author import is_torchs
+from flaxnets.port.byhand import ByHand
+from flaxnets.port.sameness import same
 from flaxnets.port.offences import Offences, Unsupported
 from flaxnets.port.plan import LAYERS, Plan
 from flaxnets.port.record import recorded
+
+
+_numbers = itertools.count(1)
 
 
 class Ported:
@@ -36,7 +45,8 @@ class Ported:
     def __init__(self, net: torch.nn.Module, source: str, notes: list[str], plan: Plan) -> None:
         self.source, self.notes, self._net = source, notes, net
         self._plan = plan
-        self.module = types.ModuleType("ported")
+        name = f"ported_{next(_numbers)}"
+        self.module = sys.modules[name] = types.ModuleType(name)
         exec(compile(source, "<ported>", "exec"), self.module.__dict__)
         self.model: nn.Module = eval(self._root(), self.module.__dict__)
         self.variables = self.from_torch(net.state_dict())
@@ -116,24 +126,32 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
         size for t in jax.tree.leaves((args, kwargs)) if hasattr(t, "shape") for size in t.shape
     )
     made = made or making.made_anew(own, numbers)
-    if made is None:
-        found = class_of(type(net))
-        offences.at(found.file, found.node, "its arguments are not found", "give made=")
-        offences.settle()
-    assert made is not None
-    plan = Plan(own, analysis, made)
+    found = None
+    if made is not None:
+        with contextlib.suppress(Exception):  # then it is written from its modules
+            found = _ported(net, Plan(own, analysis, made))
+    if found is None:
+        offences.found.clear()
+        found = _ported(net, Plan(own, analysis, making.Making({}, {}), by_hand=True))
+    return found
+
+
+def _ported(net: torch.nn.Module, plan: Plan) -> Ported:
+    plan.writer = ByHand(plan)
     source = network.written(plan, _root_text(plan), '"""Ported."""\n')
-    offences.settle()
-    return Ported(net, source, [], plan)
+    plan.offences.settle()
+    found = Ported(net, source, [], plan)
+    same(plan.net, found.model)
+    return found
 
 
 def _root_text(plan: Plan) -> str:
+    if plan.by_hand:
+        return plan.writer.constructor(plan.net)
     kind = type(plan.net)
     method = plan.method(kind, "__init__")
     names = plan.fields_of(kind)
     texts = []
-    import inspect
-
     parameters = inspect.signature(kind.__init__).parameters if method else {}
     for name, value in plan.making.arguments.items():
         if name in parameters and _equal(parameters[name].default, value):

@@ -95,8 +95,10 @@ class Recorder(TorchFunctionMode):
         out, is_changed = _out_of_place(func, args, kwargs)
         if is_changed and file and frame:
             self.in_place.setdefault((file.path, frame.f_lineno), file)
+        args, kwargs = _kept(args), _kept(kwargs)
         owner = self.owners[-1]
         code, is_method = (frame.f_code, _is_method(node, frame)) if frame else (None, False)
+        name = name[:-1] if is_changed and _is_in_place(name) else name
         self.events.append(Event(file, node, owner, name, None, args, kwargs, out, code, is_method))
         return out
 
@@ -135,6 +137,7 @@ class Recorder(TorchFunctionMode):
         finally:
             self.owners.pop()
             self.inside -= is_leaf
+        args, kwargs = _kept(args), _kept(kwargs)
         if not is_leaf and not is_container:
             given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
             self.calls.append((module, given, out))
@@ -214,6 +217,8 @@ def _is_method(node: ast.AST | None, frame: types.FrameType) -> bool:
 
 def _name(func: Any) -> str:
     name: str = getattr(func, "__name__", str(func))
+    if name in ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"):
+        return name.strip("_")
     if name in ("__get__", "__set__"):
         return f"{name[:5]}{func.__self__.__name__}"  # "__getshape"
     return name
@@ -244,6 +249,11 @@ def _place_of_inplace(func: Any) -> int | None:
         return [*inspect.signature(func).parameters].index("inplace")
     except (ValueError, TypeError):
         return None
+
+
+def _kept(tree: Any) -> Any:
+    """Lists as they are now: they may grow."""
+    return torch.utils._pytree.tree_map(lambda leaf: leaf, tree)
 
 
 def _copies(tree: Any) -> Any:
