@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from flaxnets.layers.tree import named, visited
-from flaxnets.parity.pair import as_ours
+from flaxnets.parity.layouts import as_ours
 from flaxnets.training.call import apply, apply_in_training
 
 
