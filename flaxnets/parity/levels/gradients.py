@@ -9,9 +9,9 @@ import torch
 
 from flaxnets import interop
 from flaxnets.parity.bounds import FLOAT64, is_norm, lanes, moments_length, rounding_bound
+from flaxnets.parity.layouts import as_ours
 from flaxnets.parity.masks import mask_places, replayed
 from flaxnets.parity.observe import torch_layers
-from flaxnets.parity.layouts import as_ours
 from flaxnets.parity.pair import Pair, Sides
 from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, layer_errors, relative_error

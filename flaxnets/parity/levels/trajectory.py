@@ -13,8 +13,8 @@ from flaxnets import interop
 from flaxnets.data import Split, Splits
 from flaxnets.parity.bounds import FLOAT64, Lane, lanes
 from flaxnets.parity.drawn import Drawn
-from flaxnets.parity.masks import Place, mask_places, replayed
 from flaxnets.parity.layouts import as_ours
+from flaxnets.parity.masks import Place, mask_places, replayed
 from flaxnets.parity.pair import Examples, Pair, Sides
 from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, relative_error
