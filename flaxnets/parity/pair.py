@@ -1,6 +1,8 @@
-"""The central noun: a pair, and its two sides brought to the same weights in one precision."""
+"""The central noun: a pair."""
 
+import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +15,8 @@ import torch
 from flaxnets import interop
 from flaxnets.parity.bounds import Lane
 from flaxnets.parity.layouts import Inputs, all_channels_first, all_channels_last
+from flaxnets.parity.trees import along
+from flaxnets.parity.twin import Twin
 from flaxnets.training import train_step
 
 Examples = tuple[Inputs, Any]
@@ -50,6 +54,7 @@ class Pair:
         variables: those of the twin, by default what ``from_torch`` makes of the network's.
         batch: how many examples the levels look at, but for those that count masks.
         other: another number of examples, for level 11; None if torch's network takes no other.
+        drawn: of a step of training, from 0, inputs and labels; by default the same ``examples``.
         prints: whether the twin prints as torch's network does.
         own_draws: whether the twin may begin otherwise where the network's own code, and no layer
             of torch, draws what it begins with: it is named then, and fails nothing.
@@ -77,6 +82,7 @@ class Pair:
     variables: Mapping[str, Any] | None = None
     batch: int = 32
     other: int | None = None
+    drawn: Callable[[int], Examples] | None = None
     prints: bool = True
     own_draws: bool = False
 
@@ -84,35 +90,37 @@ class Pair:
         """Images of a dataset, uint8 (N, H, W), as inputs in torch's layout, in [0, 1]."""
         return stored.reshape(-1, *self.shape) / 255
 
+    def network(self) -> torch.nn.Module:
+        """torch's, which may be changed: a copy of what was given, or a new one."""
+        if self.given is not None:
+            return copy.deepcopy(self.given).to("cpu")
+        if self.net is None:
+            raise ValueError(f"{self.name}: a pair needs a network, or how it is made")
+        return self.net()
 
-class Sides:
-    """A pair in one precision: torch's network, the twin with its weights.
+    def twin(self, lane: Lane) -> Twin:
+        """Of this precision, compiled once."""
+        if lane not in self._twins:
+            self._twins[lane] = self._new_twin(lane)
+        return self._twins[lane]
 
-    To be made and used within the lane's context.
-    """
+    @functools.cached_property
+    def _twins(self) -> dict[Lane, Twin]:
+        return {}
 
-    def __init__(self, pair: Pair, lane: Lane, seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        self.pair, self.lane = pair, lane
-        self.dtype = getattr(torch, np.dtype(lane.dtype).name)
-        self.net = pair.net().to(self.dtype).eval()
-        dtypes = {"dtype", "param_dtype"} & {f.name for f in dataclasses.fields(pair.model)}
-        self.model: Any = pair.model.clone(**dict.fromkeys(dtypes, lane.dtype))
-        self.variables = jax.tree.map(jax.numpy.asarray, self.convert(self.net.state_dict()))
-        self.apply: Callable[..., jax.Array] = jax.jit(self.model.apply, static_argnames="train")
+    @functools.cached_property
+    def update(self) -> Callable[..., tuple[Any, Any]]:
+        """A step of the twin's optimizer: the rate, gradients, its state, and parameters -> these
+        and the state after it. Compiled once."""
 
-    def convert(self, state_dict: Mapping[str, Any]) -> Any:
-        """torch's names and layouts -> the model's variables, by the pair's way."""
-        return self.pair.from_torch(self.model, state_dict)
+        @jax.jit
+        def update(rate: Any, gradients: Any, state: Any, params: Any) -> tuple[Any, Any]:
+            updates, state = self.adam(rate).update(gradients, state, params)
+            return optax.apply_updates(params, updates), state
 
-    def torch_inputs(self, inputs: np.ndarray) -> torch.Tensor:
-        """In the precision of this side."""
-        return torch.tensor(inputs, dtype=self.dtype)
+        return update
 
-    def inputs(self, inputs: np.ndarray) -> jax.Array:
-        """The same for the twin."""
-        return jax.numpy.asarray(self.pair.to_flax(inputs), self.lane.dtype)
-
-    def torch_loss(self, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
-        """The mean over the batch."""
-        return self.pair.torch_loss(outputs, torch.tensor(labels, dtype=torch.int64))
+    def _new_twin(self, lane: Lane) -> Twin:
+        dtypes = {"dtype", "param_dtype"} & {f.name for f in dataclasses.fields(self.model)}
+        model = self.model.clone(**dict.fromkeys(dtypes, lane.dtype))
+        return Twin(model, self.to_flax, self.from_flax, self.loss or along)
