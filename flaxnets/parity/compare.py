@@ -90,3 +90,48 @@ def measured(pair: Pair, setting: Setting | None, number: int) -> list[Record]:
         # torch's word on the tutorials' Dropout2d before fc2: see flaxnets.layers.Dropout2d
         warnings.filterwarnings("ignore", message="dropout2d: Received a 2-D input")
         return list(LEVELS[number].check(pair, setting))
+
+
+class Finding(NamedTuple):
+    """What a level gives: its records, or why there are none."""
+
+    level: int
+    records: list[Record]
+    reason: str = ""
+
+
+def findings(pair: Pair, levels: Sequence[int] = tuple(LEVELS)) -> Iterator[Finding]:
+    """Each level of a pair that no dataset belongs to, as soon as it is measured.
+
+    What cannot even be run fails, by what it raises. If the weights do not fit there is nothing to
+    compare but the structure.
+    """
+    misfit = _misfit(pair)
+    for number in levels:
+        if misfit:
+            failed = Record(pair.name, number, misfit, "exact", float("inf"), 0.0)
+            yield Finding(number, _tried(pair, number) if number == 1 else [failed])
+            continue
+        try:
+            yield Finding(number, _tried(pair, number))
+        except LeftOut as reason:
+            yield Finding(number, [], str(reason))
+
+
+def _tried(pair: Pair, number: int) -> list[Record]:
+    try:
+        return measured(pair, None, number)
+    except LeftOut:
+        raise
+    except Exception as error:  # of the twin's code, or of torch's network in training
+        name = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return [Record(pair.name, number, name, "exact", float("inf"), 0.0)]
+
+
+def _misfit(pair: Pair) -> str:
+    """Why torch's weights do not fit the twin, if they do not."""
+    try:
+        pair.from_torch(pair.model, pair.network().state_dict())
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -23,6 +23,19 @@ def named_leaves(name: str, tree: Any) -> dict[str, Any]:
     for key, item in items:
         found |= named_leaves(f"{name}[{key}]", item)
     return found
+
+
+def mapped(change: Callable[[str, Any], Any], tree: Any, name: str = "output") -> Any:
+    """The tree with what a function makes of the name of each array, and of the array."""
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        fields = {field.name: getattr(tree, field.name) for field in dataclasses.fields(tree)}
+        return dataclasses.replace(tree, **mapped(change, fields, name))
+    if isinstance(tree, Mapping):
+        return {key: mapped(change, item, f"{name}[{key}]") for key, item in tree.items()}
+    if isinstance(tree, tuple | list):
+        items = [mapped(change, item, f"{name}[{i}]") for i, item in enumerate(tree)]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    return change(name, tree) if hasattr(tree, "shape") else tree
 
 
 def numbered(name: str, call: int) -> str:

@@ -1,5 +1,6 @@
 """Level 8: Adam."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,12 +29,9 @@ def adam(pair: Pair, steps: int = 1000) -> Iterator[Record]:
 
 
 def _same_gradients(pair: Pair, lane: Lane, steps: int) -> Iterator[Record]:
-    rng = np.random.default_rng(0)
-    start = rng.normal(size=60)
-    sizes = 10.0 ** np.linspace(-8, 2, 60)
-    gradients = rng.normal(size=(steps, 60)) * sizes
+    start, gradients = _drawn(steps)
     for name, decay in (("Adam", 0.0), ("Adam with weight decay", DECAY)):
-        theirs = _torch_adam(start, gradients, lane, decay)
+        theirs = _torch_adam(steps, lane, decay)
         ours = _optax_adam(pair, start, gradients, lane, decay)
         for at in (1, steps):
             error = relative_error(ours[at - 1] - start, theirs[at - 1] - start)
@@ -54,7 +52,17 @@ def adam_bound(lane: Lane, step: int) -> float:
     return float(lane.epsilon * (250 * (1 + np.log(step)) / np.sqrt(step) + 3 / RATE))
 
 
-def _torch_adam(start: Any, gradients: Any, lane: Lane, decay: float) -> list[np.ndarray]:
+def _drawn(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """(60,) parameters, and (steps, 60) gradients."""
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=60)
+    sizes = 10.0 ** np.linspace(-8, 2, 60)
+    return start, rng.normal(size=(steps, 60)) * sizes
+
+
+@functools.cache  # it is the same of every pair
+def _torch_adam(steps: int, lane: Lane, decay: float) -> list[np.ndarray]:
+    start, gradients = _drawn(steps)
     dtype = getattr(torch, np.dtype(lane.dtype).name)
     parameter = torch.tensor(start, dtype=dtype, requires_grad=True)
     optimizer = torch.optim.Adam([parameter], lr=RATE, weight_decay=decay)

@@ -26,7 +26,7 @@ LOGARITHM = {F.log_softmax, torch.log_softmax, torch.Tensor.log_softmax}
 class End(NamedTuple):
     """What a network ends in."""
 
-    axis: int  # of its output, along which there are classes
+    axis: int  # of its output, from the last one, along which there are classes
     probabilities: Callable[[Any], Any]  # of its output
 
 
@@ -64,7 +64,9 @@ def _end(pair: Pair) -> End:
         or not _is_reached(net, inputs, bias, axis)
     ):
         raise LeftOut("the logits of its softmax cannot be set by the last layer's bias alone")
-    return End(axis, (lambda p: p) if last.function in SOFTMAX else jnp.exp)
+    return End(
+        axis % output.ndim - output.ndim, (lambda p: p) if last.function in SOFTMAX else jnp.exp
+    )
 
 
 def _is_reached(net: torch.nn.Module, inputs: Any, bias: torch.Tensor, axis: int) -> bool:
