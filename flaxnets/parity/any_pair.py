@@ -24,15 +24,22 @@ ALONE = 4  # examples where there is one: a norm takes no statistics of one
 
 
 def any_pair(
-    net: torch.nn.Module, model: nn.Module, example: Any, *, loss: Any = None, **fields: Any
+    net: torch.nn.Module,
+    model: nn.Module,
+    example: Any,
+    *,
+    loss: Any = None,
+    make: Callable[[], torch.nn.Module] | None = None,
+    **fields: Any,
 ) -> Pair:
     """What ``check`` compares: a network with its weights, and its twin.
 
     Args:
         net, model, example, loss: as ``check`` takes them.
+        make: makes a network like it, with initial weights of its own.
         fields: of ``Pair``: ``variables``, ``to_flax``, ``from_flax``, ``inner``, ``from_torch``,
-            ``to_torch``, ``own_draws``, and ``net``, by which it is made anew. ``to_flax`` is given
-            what has the structure of the example: an array, a tuple or a dict.
+            ``to_torch``, ``own_draws``; None is none. ``to_flax`` is given what has the structure
+            of the example: an array, a tuple or a dict.
 
     Returns:
         A pair whose inputs are drawn like the example, as many as there, and at another number, if
@@ -53,6 +60,7 @@ def any_pair(
     given = {name: value for name, value in fields.items() if value is not None}
     pair = Pair(
         name=type(net).__name__,
+        net=make,
         model=model,
         given=net,
         torch_loss=found.torch_loss,
@@ -62,7 +70,7 @@ def any_pair(
         batch=sizes[0],
         other=sizes[1],
         prints=False,
-        **{"net": None, **given},
+        **given,
     )
     if "from_flax" in given:
         return pair

@@ -1,5 +1,6 @@
 """The loss that a pair is compared by, on both sides, and targets for it."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -38,11 +39,12 @@ def objective(loss: Any, outputs: Any) -> Objective:
         return _checked(_of_name(loss), outputs)
     theirs, ours = loss if isinstance(loss, tuple) else (loss, None)
     name = getattr(theirs, "__name__", type(theirs).__name__)
-    found = [Objective(name, theirs, ours, targets) for targets in (_like_outputs, _classes)]
     try:
-        return _checked(found[0], outputs)
-    except ValueError:
-        return _checked(found[1], outputs)
+        return _checked(Objective(name, theirs, ours, _like_outputs), outputs)
+    except ValueError as refusal:
+        with contextlib.suppress(ValueError):
+            return _checked(Objective(name, theirs, ours, _classes), outputs)
+        raise refusal
 
 
 def _of_name(name: str) -> Objective:

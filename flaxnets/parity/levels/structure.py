@@ -31,7 +31,7 @@ def structure(pair: Pair) -> Iterator[Record]:
     if pair.prints:
         printed = repr(pair.model).replace(type(pair.model).__name__, type(net).__name__, 1)
         facts["print(model)"] = printed == repr(net)
-    if pair.given is not None:
+    if pair.given is not None and ours == theirs:
         facts |= dict(_weights(pair, net))
     for name, same in facts.items():
         yield Record(pair.name, 1, name, "exact", float(not same), 0.0)
