@@ -53,7 +53,7 @@ class Masks:
         args, keywords = arguments(sides.inputs(inputs))
         self.sides, self.inputs = sides, inputs
         self.places = mask_places(sides.model, sides.variables, *args, **keywords)
-        self._chosen: dict[Place, Arrange] = {}
+        self._chosen: dict[Place, Arrange | None] = {}
 
     def __call__(self, drawn: Sequence[Drawn]) -> dict[str, Any]:
         """The collection ``masks``, to be put beside the others; {} if there are none."""
@@ -64,21 +64,22 @@ class Masks:
         """A mask with its axes as they lie in the twin."""
         keep = channels_first(drawn.keep)  # as torch has it
         places = np.arange(np.prod(place.output, dtype=int)).reshape(place.output)
-        if keep.size != places.size or not place.output:
-            return fitted(drawn.keep, place.shape)
         if place not in self._chosen:
             self._chosen[place] = self._way(keep.shape, place, places)
+        way = self._chosen[place]
+        if way is None:
+            return fitted(drawn.keep, place.shape)
         found = np.empty(places.size, bool)
-        found[self._chosen[place](places).reshape(-1)] = keep.reshape(-1)
+        found[way(places).reshape(-1)] = keep.reshape(-1)
         return found.reshape(place.output)
 
-    def _way(self, shape: tuple[int, ...], place: Place, places: np.ndarray) -> Arrange:
-        """The one in which a dropout's outputs in evaluation, its inputs, are torch's."""
+    def _way(self, shape: tuple[int, ...], place: Place, places: np.ndarray) -> Arrange | None:
+        """The one in which a dropout's outputs in evaluation, its inputs, are torch's; None where
+        the mask is of something else, as of a whole example."""
         name = numbered(self.sides.twin.name(place.path), place.call)
         ways = [way for way in _ways(self.sides, name, place.output) if way(places).shape == shape]
         if not ways:
-            what = f"{name}: a mask {place.output} is not torch's, {shape}"
-            raise ValueError(what)
+            return None
         if len(ways) == 1:
             return ways[0]
         ours, theirs = self._evaluated

@@ -38,15 +38,21 @@ LEVELS = {
     5: Level("forward, training", lambda pair, _: forward.training(pair)),
     6: Level("dropout", lambda pair, _: dropout.dropout(pair)),
     7: Level("gradients", lambda pair, _: gradients.gradients(pair)),
-    8: Level("Adam", lambda pair, _: adam.adam(pair)),
+    8: Level("Adam", lambda pair, _: adam.adam(_trained(pair))),
     9: Level("trajectory", lambda pair, on: _trajectory(pair, on)),
     10: Level("outcome", lambda pair, on: _outcome(pair, on)),
     11: Level("interchange", lambda pair, on: _interchange(pair, on)),
 }
 
 
+def _trained(pair: Pair) -> Pair:
+    if not any(True for _ in pair.network().parameters()):
+        raise LeftOut("the network has no parameters")
+    return pair
+
+
 def _trajectory(pair: Pair, on: Setting | None) -> Iterator[Record]:
-    return trajectory.trajectory(pair, on.splits) if on else lockstep.lockstep(pair)
+    return trajectory.trajectory(pair, on.splits) if on else lockstep.lockstep(_trained(pair))
 
 
 def _outcome(pair: Pair, on: Setting | None) -> Iterator[Record]:
@@ -86,7 +92,12 @@ def measured(pair: Pair, setting: Setting | None, number: int) -> list[Record]:
 
     torch's random state is left as it was.
     """
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with (
+        warnings.catch_warnings(),
+        torch.random.fork_rng(devices=[]),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
         # torch's word on the tutorials' Dropout2d before fc2: see flaxnets.layers.Dropout2d
         warnings.filterwarnings("ignore", message="dropout2d: Received a 2-D input")
         return list(LEVELS[number].check(pair, setting))

@@ -100,7 +100,7 @@ def line(group: Sequence[Record]) -> str:
     """A row of the table, the worst of the group; of a failure what it was, below."""
     model, level, name, lane, error, _ = record = worst(group)
     title = f"{level:2} {LEVELS[level].title}"
-    row = f"{model:11}  {title:22}  {lane:8}  {len(group):8}  {error:8.1e}  {limit(record):>7}"
+    row = f"{model[:11]:11}  {title:22}  {lane:8}  {len(group):8}  {error:8.1e}  {limit(record):>7}"
     return f"{row}  pass" if record.passed else f"{row}  FAIL\n  {name}"
 
 

@@ -14,7 +14,7 @@ from flaxnets.parity.bounds import FLOAT64, is_norm, lanes, moments_length, roun
 from flaxnets.parity.calls import takes_a_rounded_sixth
 from flaxnets.parity.observe import TorchTrained, same_masks, torch_layers, torch_trained
 from flaxnets.parity.pair import Pair
-from flaxnets.parity.records import Record, layer_errors, relative_error
+from flaxnets.parity.records import LeftOut, Record, layer_errors, relative_error
 from flaxnets.parity.sides import Sides
 from flaxnets.parity.trees import module_of, named_leaves
 
@@ -35,6 +35,8 @@ def gradients(pair: Pair) -> Iterator[Record]:
             ours = sides.trained(inputs, labels, {**sides.variables, **masks(found.drawn)})
             of_params = sides.as_torchs({"params": ours.of_params})
             errors = _errors(sides, of_params, ours.of_inputs, found)
+            if not errors:
+                raise LeftOut("there are neither parameters nor floating inputs")
             bound = gradient_bound(sides, inputs)
             records = [Record(pair.name, 7, n, lane.name, e, bound) for n, e in errors.items()]
 

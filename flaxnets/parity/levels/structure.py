@@ -26,7 +26,7 @@ def structure(pair: Pair) -> Iterator[Record]:
     ours = {leaf.name: leaf.shape for leaf in interop.leaves(pair.model)}
     facts = {
         _names(ours, theirs): [*ours.items()] == [*theirs.items()],
-        "number of parameters": _count(pair) == sum(p.numel() for p in net.parameters()),
+        "number of parameters": _count(pair) in _torchs_counts(net),
     }
     if pair.prints:
         printed = repr(pair.model).replace(type(pair.model).__name__, type(net).__name__, 1)
@@ -46,7 +46,16 @@ def _names(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
         for name, shape in theirs.items()
         if ours.get(name, shape) != shape
     ]
+    if not differ and [*ours] != [*theirs]:
+        differ = [f"torch's order is {', '.join(theirs)}"]
     return ": ".join(["names, order and shapes", *(["; ".join(differ)] if differ else [])])
+
+
+def _torchs_counts(net: torch.nn.Module) -> tuple[int, int]:
+    """All, and those that are trained, which alone may be the twin's."""
+    parameters = [*net.parameters()]
+    trained = (p.numel() for p in parameters if p.requires_grad)
+    return sum(p.numel() for p in parameters), sum(trained)
 
 
 def _count(pair: Pair) -> int:
