@@ -1,7 +1,7 @@
 """Level 7: gradients."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -34,29 +34,33 @@ def gradients(pair: Pair) -> Iterator[Record]:
             masks, found = Masks(sides, inputs), theirs(sides)
             ours = sides.trained(inputs, labels, {**sides.variables, **masks(found.drawn)})
             of_params = sides.as_torchs({"params": ours.of_params})
-            errors = _errors(sides, of_params, ours.of_inputs, found)
+            names = [*sides.parameters()]
+            errors = _errors(names, of_params, ours.of_inputs, found)
             if not errors:
                 raise LeftOut("there are neither parameters nor floating inputs")
             bound = gradient_bound(sides, inputs)
             records = [Record(pair.name, 7, n, lane.name, e, bound) for n, e in errors.items()]
 
-            def own(wide: Sides, sides: Sides = sides, found: TorchTrained = found) -> Any:
-                beside = theirs(wide)
-                if not same_masks(found.drawn, beside.drawn):
-                    return {}
-                return _errors(sides, found.of_params, found.of_inputs, beside)
-
+            own = functools.partial(_own, names, found, theirs)
             yield from beside_itself(sides, records, own)
 
 
+def _own(names: Sequence[str], found: TorchTrained, theirs: Any, sides: Sides) -> dict[str, float]:
+    """torch's errors; none of other masks."""
+    wide: TorchTrained = theirs(sides)
+    if not same_masks(found.drawn, wide.drawn):
+        return {}
+    return _errors(names, found.of_params, found.of_inputs, wide)
+
+
 def _errors(
-    sides: Sides, of_params: Mapping[str, Any], of_inputs: Any, theirs: TorchTrained
+    names: Sequence[str], of_params: Mapping[str, Any], of_inputs: Any, theirs: TorchTrained
 ) -> dict[str, float]:
     """By the names of inputs and parameters; each parameter once."""
     ours = named_leaves("input", of_inputs)
     inputs = named_leaves("input", theirs.of_inputs)
     errors = {name: relative_error(ours[name], array) for name, array in inputs.items()}
-    return errors | layer_errors(of_params, {n: theirs.of_params[n] for n in sides.parameters()})
+    return errors | layer_errors(of_params, {name: theirs.of_params[name] for name in names})
 
 
 def gradient_bound(sides: Sides, inputs: Any) -> float:
