@@ -159,13 +159,18 @@ class Sides:
         return np.moveaxis(array, 1, -1) if array.ndim >= self.rank else array
 
 
-def error_of(ours: Any, theirs: Any) -> float:
-    """The largest difference, of numbers above 1 relative to the largest of them."""
+def error_of(ours: Any, theirs: Any, each: bool = False) -> float:
+    """The largest difference, of numbers above 1 relative to the largest of them.
+
+    Or, of each number above 1 relative to itself: what is large does not hide what is small.
+    """
     a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     if a.shape != b.shape:
         return float("inf")
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     gaps = np.abs(np.where(same, 0, a) - np.where(same, 0, b))
+    if each:
+        return float(np.max(gaps / np.maximum(1, np.where(same, 1, np.abs(b))), initial=0))
     finite = np.abs(b[np.isfinite(b)])
     return float(np.max(gaps, initial=0) / max(1, np.max(finite, initial=0)))
 

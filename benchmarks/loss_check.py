@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 from draws.losses import Loss
-from layer_check import BOUND
+from layer_check import BOUND, SINGLE
 from layer_sides import Finding, error_of
 
 from flaxnets import losses
@@ -25,22 +25,43 @@ def check_loss(name: str, draw: Loss) -> None:
 
 def compared(name: str, draw: Loss) -> Iterator[Finding]:
     """The value, as it is and compiled, and the gradients of what is floating."""
-    cotangent = np.random.default_rng(0).normal(size=draw.input.shape)
-    value, theirs = _torchs(name, draw, cotangent)
     with jax.enable_x64(True):
         once = getattr(losses, name)(draw.input, draw.target, **draw.arguments)
-        compiled, ours = _ours(name, draw, cotangent)
-    yield Finding("value", error_of(once, value), BOUND)
-    yield Finding("compiled value", error_of(compiled, value), BOUND)
+        found = list(_both(name, draw, BOUND))
+    yield Finding("value", error_of(once, _torchs(name, draw)[0]), BOUND)
+    yield from found
+    for finding in _both(name, _in_single(draw), SINGLE):
+        yield finding._replace(name=f"float32: {finding.name}")
+
+
+def _both(name: str, draw: Loss, bound: float) -> Iterator[Finding]:
+    (compiled, ours), (value, theirs) = _ours(name, draw), _torchs(name, draw)
+    error = error_of(compiled, value) if compiled.dtype == value.dtype else float("inf")
+    yield Finding("compiled value", error, bound)
     for what, a, b in zip(("input", "target"), ours, theirs, strict=False):
-        told = ~np.isnan(b) if what == "target" else np.ones(b.shape, bool)  # y log y at 0
-        yield Finding(f"gradient of {what}", error_of(np.where(told, a, b), b), BOUND)
+        if (name, what) == ("kl_div", "target") and not draw.arguments["log_target"]:
+            b = np.where(draw.target == 0, a, b)  # NaN: see there
+        yield Finding(f"gradient of {what}", error_of(a, b, each=True), bound)
 
 
-def _ours(name: str, draw: Loss, cotangent: np.ndarray) -> tuple[Any, Any]:
+def _in_single(draw: Loss) -> Loss:
+    def single(value: Any) -> Any:
+        is_floating = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        return value.astype(np.float32) if is_floating else value
+
+    arguments = {key: single(value) for key, value in draw.arguments.items()}
+    return Loss(arguments, single(draw.input), single(draw.target), draw.has_classes)
+
+
+def _cotangent(draw: Loss) -> np.ndarray:
+    drawn = np.random.default_rng(0).normal(size=draw.input.shape)
+    return np.asarray(drawn, draw.input.dtype)
+
+
+def _ours(name: str, draw: Loss) -> tuple[Any, Any]:
     def objective(*arrays: Any) -> Any:
         found = getattr(losses, name)(*arrays, **options)
-        return jnp.sum(found * _cut(cotangent, found.shape)), found
+        return jnp.sum(found * _cut(_cotangent(draw), found.shape)), found
 
     options = {
         key: jnp.asarray(value) if isinstance(value, np.ndarray) else value
@@ -52,7 +73,7 @@ def _ours(name: str, draw: Loss, cotangent: np.ndarray) -> tuple[Any, Any]:
     return found, slopes
 
 
-def _torchs(name: str, draw: Loss, cotangent: np.ndarray) -> tuple[Any, Any]:
+def _torchs(name: str, draw: Loss) -> tuple[Any, Any]:
     options = {
         key: torch.tensor(value) if isinstance(value, np.ndarray) else value
         for key, value in draw.arguments.items()
@@ -66,7 +87,7 @@ def _torchs(name: str, draw: Loss, cotangent: np.ndarray) -> tuple[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of kl_div's mean
         found = getattr(torch.nn.functional, name)(*given, **options)
-    (found * torch.tensor(_cut(cotangent, tuple(found.shape)))).sum().backward()
+    (found * torch.tensor(_cut(_cotangent(draw), tuple(found.shape)))).sum().backward()
     return found.detach().numpy(), [each.grad.numpy() for each in floats]
 
 

@@ -51,6 +51,15 @@ def test_rrelu_refuses_to_train():
         layers.RReLU().apply({}, jnp.ones(3), train=True)
 
 
+@pytest.mark.parametrize("name", ["Softmax", "Softmin", "LogSoftmax", "GLU"])
+def test_an_axis_of_four_is_to_be_said_to_be_torchs_or_not(name):
+    kind, x = getattr(layers, name), jnp.ones((2, 4, 4, 4))
+    for dim in (1, 2, -1, -3):
+        with pytest.raises(ValueError, match=f"{name}.*: say of_maps=True if these are maps"):
+            kind(dim).apply({}, x)
+    assert kind(0).apply({}, x).shape[1:] == x.shape[1:]
+
+
 @pytest.mark.parametrize("name", ["Softmax", "Softmin", "LogSoftmax"])
 def test_an_axis_that_torch_would_guess_is_to_be_said(name):
     with pytest.raises(ValueError, match=f"{name}: say the axis, dim=None lets torch guess it"):

@@ -13,7 +13,7 @@ from flaxnets import data, interop, layers, losses, models, parity, runs, traini
 from flaxnets.parity import records, reference, report
 from flaxnets.runs import checkpoints
 
-OTHERS = (parity.run, report.Report, records.Record)
+OTHERS = (parity.run, parity.check, report.Report, records.Record)
 
 
 def public():

@@ -221,11 +221,6 @@ def test_a_flatten_that_nobody_declares_is_torchs_and_a_declared_one_is_free():
     assert (kernels[0] != kernels[1]).any()
 
 
-def test_softmax_over_torchs_channels_of_maps_is_refused():
-    with pytest.raises(ValueError, match=r"axis 1 is the height.*dim=-1"):
-        layers.Softmax(dim=1)(jnp.ones((2, 4, 5, 3)))
-
-
 def test_a_layer_that_is_called_again_has_a_mask_a_call():
     class Twice(layers.Module):
         def setup(self):

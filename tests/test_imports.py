@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "models": {"layers"},
     "saving": {"models", "interop"},
     "cost": {"layers", "training", "switch"},
-    "parity": {"models", "layers", "interop", "training", "data"},
+    "parity": {"models", "layers", "losses", "interop", "training", "data"},
     "runs": {"models", "saving", "interop", "training", "data"},
     "__init__": {"models", "layers", "losses", "interop", "data", "saving", "training"},
     "cli": {"*"},

@@ -81,6 +81,25 @@ def test_a_layer_norm_over_maps_of_one_axis_must_say_that_it_is():
             jax.eval_shape(network(Rows(), norm.clone(of_maps=said)).init, KEY, IMAGES)
 
 
+@pytest.mark.parametrize("kind", [layers.Softmax, layers.LogSoftmax, layers.Softmin, layers.GLU])
+@pytest.mark.parametrize("dim", [1, 2, -1])
+def test_what_counts_axes_of_maps_must_say_which(kind, dim):
+    rows = [layers.Conv1d(3, 4, 2), layers.ReLU(), kind(dim)]
+    x = jax.ShapeDtypeStruct((2, 5, 3), jnp.float32)
+    with pytest.raises(ValueError, match=r"^2 counts axes of what comes from maps"):
+        jax.eval_shape(layers.Sequential(rows).init, KEY, x)
+    for said in (True, False):
+        jax.eval_shape(layers.Sequential([*rows[:2], kind(dim, said)]).init, KEY, x)
+
+
+def test_what_counts_axes_of_no_maps_need_not_say_it():
+    """Tokens of an image, whose features a Linear has made: torch has them last as well."""
+    layer = layers.Sequential([layers.Conv1d(3, 4, 2), layers.Linear(4, 6), layers.Softmax(-1)])
+    jax.eval_shape(layer.init, KEY, jax.ShapeDtypeStruct((2, 5, 3), jnp.float32))
+    jax.eval_shape(network(layers.Flatten(), layers.Softmax(1)).init, KEY, IMAGES)
+    jax.eval_shape(network(layers.Softmax(0)).init, KEY, IMAGES)
+
+
 def test_rows_that_a_norm_has_called_maps_have_an_order():
     model = layers.Sequential([layers.BatchNorm1d(3), AsItLies(), layers.Linear(15, 4)])
     with pytest.raises(ValueError, match=r"reads maps \(5, 3\) flattened as they lie, L, C"):

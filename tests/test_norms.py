@@ -49,6 +49,33 @@ def test_at_a_mean_of_1000_float32_is_as_near_as_torchs(name, arguments, shape, 
     assert error <= max(np.abs(near - exact).max(), 1e-5)  # some float32 roundings of 4
 
 
+def test_a_value_far_from_the_others_takes_no_digits_from_them():
+    """Wherever it is: the others, about 0.03 then, have an error of their own roundings."""
+    for place in (0, 500):
+        x = random(1, 1024).astype(np.float32)
+        x[0, place] = 1000
+        found = np.delete(layers.LayerNorm(1024, elementwise_affine=False).apply({}, x), place)
+        exact = np.delete((x - np.mean(x, dtype=float)) / np.sqrt(np.var(x, dtype=float)), place)
+        assert np.abs(found - exact).max() < 1e-7
+    ends = np.float32([[3e38], [-3e38], [1], [3]])  # whose variance float32 has not
+    one = layers.BatchNorm1d(1, affine=False, track_running_stats=False)
+    expected = torch.nn.functional.batch_norm(torch.tensor(ends), None, None, training=True)
+    np.testing.assert_array_equal(one.apply({}, ends), expected)
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("shape", [(0, 3), (0, 4, 3), (2, 0, 3)])
+def test_a_batch_of_nothing_is_counted_and_moves_no_statistics(momentum, shape):
+    ours, theirs = layers.BatchNorm1d(3, momentum=momentum), torch.nn.BatchNorm1d(3, 1e-5, momentum)
+    variables = interop.from_torch(ours, theirs.state_dict())
+    with jax.debug_nans(True):
+        out, changed = ours.apply(variables, jnp.ones(shape), train=True, mutable=["batch_stats"])
+    assert theirs(channels_first(out)).shape == np.moveaxis(out, -1, 1).shape
+    state = interop.to_torch(ours, {**variables, **changed})
+    for name, tensor in theirs.state_dict().items():
+        np.testing.assert_array_equal(state[name], tensor)
+
+
 HALF = [
     (layers.BatchNorm1d(6, affine=False, track_running_stats=False), (8, 6)),
     (layers.InstanceNorm2d(6), (2, 9, 8, 6)),

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from flaxnets import layers
 from flaxnets.parity import compare
-from flaxnets.parity.pair import Pair, channels_last
+from flaxnets.parity.layouts import channels_last
+from flaxnets.parity.pair import Pair
 from flaxnets.parity.recording import record_masks
 
 

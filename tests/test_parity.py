@@ -23,9 +23,9 @@ from flaxnets.parity.levels import (
     trajectory,
 )
 from flaxnets.parity.masks import mask_places, replayed
-from flaxnets.parity.pair import Sides
 from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, relative_error, surprise
+from flaxnets.parity.sides import Sides
 from flaxnets.parity.tutorials import TUTORIALS
 from flaxnets.training.step import run_steps
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
 
 from draws.draw import Draw, Inputs, Layer, Wrong, halves, normal
@@ -59,24 +60,31 @@ def layer(
     return Layer(elementwise(bounds, **options), found, wrong)
 
 
-def along(kind: str, even: bool = False) -> Layer:
-    """One along an axis, which is the same in torch and here."""
+def along(name: str, even: bool = False) -> Layer:
+    """One along an axis, of which is said whether it is one of maps."""
+
+    class Theirs(getattr(torch.nn, name)):
+        """torch's, whose maps are channels first everywhere."""
+
+        def __init__(self, dim: int = -1, of_maps: bool | None = None) -> None:
+            super().__init__(dim)
 
     @st.composite
     def draws(draw):
         sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
         sizes = [2 * size for size in sizes] if even else sizes
-        axes = [*range(1, len(sizes) + 1), *range(-len(sizes), 0)]
-        if len(sizes) == 3:  # of maps, torch's axis of channels is refused
-            axes = [dim for dim in axes if dim not in (1, -3)]
+        dim = draw(st.sampled_from([*range(1, len(sizes) + 1), *range(-len(sizes), 0)]))
+        of_maps = draw(st.sampled_from([True, False, *[None] * (len(sizes) < 3)]))
         inputs = draw(st.sampled_from([normal, halves, tails]))
-        return Draw({"dim": draw(st.sampled_from(axes))}, inputs(*sizes), maps=False)
+        return Draw({"dim": dim, "of_maps": of_maps}, inputs(*sizes), bool(of_maps))
 
     wrong = [Wrong({"dim": 2}, normal(4))]
     wrong += [Wrong({"dim": 1}, normal(5), "even")] if even else []
-    refused = {"dim": Wrong({"dim": 1}, normal(3, 4, 4) if not even else normal(4, 2, 2), "dim=-1")}
-    examples = [Draw({"dim": 1}, infinities(4) if kind == "softmax" else normal(4))]
-    return Layer(draws(), examples, wrong, refused)
+    examples = [
+        Draw({"dim": 1}, normal(4) if even else infinities(4)),
+        Draw({"dim": 1, "of_maps": True}, normal(2, 4), True),
+    ]
+    return Layer(draws(), examples, wrong, theirs=Theirs)
 
 
 @st.composite
@@ -177,11 +185,11 @@ LAYERS = {
         [Draw({"num_parameters": 12}, halves(12)), Draw({"num_parameters": 3}, halves(4, 3))],
         wrong=[COUNTED],
     ),
-    "Softmax": along("softmax"),
-    "Softmin": along("softmax"),
-    "LogSoftmax": along("softmax"),
+    "Softmax": along("Softmax"),
+    "Softmin": along("Softmin"),
+    "LogSoftmax": along("LogSoftmax"),
     "Softmax2d": Layer(
         softmax2d(), [Draw({}, normal(2, 3, 4))], wrong=[Wrong({}, normal(4), "Softmax2d takes")]
     ),
-    "GLU": along("gated", even=True),
+    "GLU": along("GLU", even=True),
 }

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import torch
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from flaxnets import layers
@@ -124,6 +125,19 @@ class Layer(NamedTuple):
         init = self.torchs(name).__init__
         found = inspect.signature(next(iter(typing.get_overloads(init)), init)).parameters
         return [p for p in found if p not in ("self", "args", "kwargs", *self.unheard)]
+
+
+def drawn(strategy: st.SearchStrategy[Any], n: int) -> list[Any]:
+    """The same n draws each time, of which the first is the smallest."""
+    found: list[Any] = []
+
+    @settings(max_examples=n, derandomize=True, deadline=None, phases=[Phase.generate])
+    @given(strategy)
+    def draw(one: Any) -> None:
+        found.append(one)
+
+    draw()
+    return found
 
 
 def normal(*shape: int) -> Inputs:

@@ -22,7 +22,7 @@ def _eps_outside(of: Any) -> Any:
     return 1 / (jnp.sqrt(of - 0.1) + 0.1)
 
 
-def _uncounted(self: Any, running: Any, mean: Any, var: Any) -> None:
+def _uncounted(self: Any, running: Any, x: Any, mean: Any, var: Any) -> None:
     running.move(mean, var, self.momentum)
 
 

@@ -40,6 +40,7 @@ from flaxnets.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from flaxnets.layers.container import Identity, ModuleDict, ModuleList, Sequential
 from flaxnets.layers.convolution import Conv1d, Conv2d, conv1d, conv2d
 from flaxnets.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
+from flaxnets.layers.elementwise import absolute, clamp, normalize
 from flaxnets.layers.embedding import Embedding, embedding
 from flaxnets.layers.embedding_bag import EmbeddingBag, embedding_bag
 from flaxnets.layers.exponential import CELU, ELU, SELU
@@ -192,12 +193,14 @@ __all__ = [
     "UpsamplingNearest2d",
     "ZeroPad1d",
     "ZeroPad2d",
+    "absolute",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "avg_pool1d",
     "avg_pool2d",
+    "clamp",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
@@ -214,6 +217,7 @@ __all__ = [
     "local_response_norm",
     "max_pool1d",
     "max_pool2d",
+    "normalize",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",

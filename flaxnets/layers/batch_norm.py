@@ -119,19 +119,20 @@ class _BatchNorm(TrackingNorm):
             self._check_batch(x)
             mean, x, var = moments(x, range(x.ndim - 1))
             if train and running and not self.is_initializing():
-                n = math.prod(x.shape[:-1])
-                self._track(running, mean, unbiased(var, n))
+                self._track(running, x, mean, var)
         else:
             self._check_eps(self.eps >= 0, "non-negative")
             mean, var = running.of(x)
             x = x - mean
         return scaled(x * jax.lax.rsqrt(var + self.eps), weight, bias).astype(dtype)
 
-    def _track(self, running: Running, mean: jax.Array, var: jax.Array) -> None:
+    def _track(self, running: Running, x: jax.Array, mean: jax.Array, var: jax.Array) -> None:
         running.count.value = running.count.value + 1
+        if 0 in x.shape:  # torch counts a batch of nothing, and moves nothing
+            return
         by = self.momentum
         cumulative = 1 / running.count.value.astype(mean.dtype) if by is None else by
-        running.move(mean, var, cumulative)
+        running.move(mean, unbiased(var, math.prod(x.shape[:-1])), cumulative)
 
     def _check_batch(self, x: jax.Array) -> None:
         self._check_eps(self.eps > 0, "positive during training")

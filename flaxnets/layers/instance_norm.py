@@ -26,7 +26,7 @@ class _InstanceNorm(TrackingNorm):
             if is_single(x.shape[1:-1]):
                 raise self.too_few("spatial element", x)
             mean, x, var = moments(x, range(1, x.ndim - 1))
-            if train and running and not self.is_initializing():
+            if train and running and not self.is_initializing() and 0 not in x.shape:
                 new = unbiased(var, math.prod(x.shape[1:-1]))
                 running.move(jnp.mean(mean, 0), jnp.mean(new, 0), self.momentum or 0.0)
         else:

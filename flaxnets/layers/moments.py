@@ -20,14 +20,16 @@ def moments(x: jax.Array, axes: Sequence[int]) -> tuple[jax.Array, jax.Array, ja
     Mean and variance keep the axes, with size 1. The variance is taken in a second pass: that of
     one, E[x^2] - E[x]^2, is 0.1 off in float32 where the mean is 1000.
     """
-    # Numbers less their first have the same moments, and small sums: they are not rounded as a
-    # sum of thousands of large ones would be.
-    places = tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))
-    first = lax.stop_gradient(x[places])
-    x = x - first
+    if 0 in x.shape:  # which are no numbers of nothing
+        shape = [1 if i in axes else size for i, size in enumerate(x.shape)]
+        return jnp.zeros(shape, x.dtype), x, jnp.zeros(shape, x.dtype)
+    # The sum of thousands of large numbers is rounded; that of what they differ from it is small,
+    # and says by how much the mean was off.
+    about = lax.stop_gradient(jnp.mean(x, axes, keepdims=True))
+    x = x - about
     mean = jnp.mean(x, axes, keepdims=True)
     x = x - mean
-    return first + mean, x, jnp.mean(jnp.square(x), axes, keepdims=True)
+    return about + mean, x, jnp.mean(jnp.square(x), axes, keepdims=True)
 
 
 def unbiased(variance: jax.Array, n: Any) -> jax.Array:

@@ -1,6 +1,6 @@
 """Activations along an axis."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -9,22 +9,52 @@ from flaxnets.layers.base import Module
 from flaxnets.layers.floating import in_single
 
 
-class Softmax(Module):
+class _Along(Module):
+    """What counts an axis, as torch's or as it lies here."""
+
+    dim: int = -1
+    of_maps: bool | None = None
+
+    def __post_init__(self: Any) -> None:
+        self.counts_axes = self.of_maps is None and self.dim != 0  # that of examples is the first
+        super().__post_init__()
+
+    def axis(self, x: jax.Array) -> int:
+        """The axis of an input as it lies here, from 0 on."""
+        if not -x.ndim <= self.dim < x.ndim:
+            raise ValueError(f"{self}: there is no axis {self.dim} in an input of shape {x.shape}")
+        dim = self.dim % x.ndim
+        if self.of_maps is None and x.ndim == 4 and dim:
+            raise ValueError(
+                f"{self}: it is not clear which axis of {x.shape} is meant: say of_maps=True if "
+                "these are maps and dim is torch's of (N, C, H, W), False if it is theirs as they "
+                "lie"
+            )
+        if not self.of_maps or x.ndim < 3 or dim == 0:
+            return dim
+        return x.ndim - 1 if dim == 1 else dim - 1
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(_Along):
     """``torch.nn.Softmax``: exp(x) normalised to sum to one along the axis ``dim``.
 
     (...,) -> (...,) of any shape and of the input's floating dtype.
 
     Attributes:
-        dim: the axis of the array as it lies here, where channels are last; the last one by
-            default, where torch guesses one with a warning.
+        dim: the axis; the last one by default, where torch guesses one with a warning.
+        of_maps: whether inputs of three axes or more are maps, channels last here and second in
+            torch: True, and ``dim`` counts their axes as torch has them, 1 for the channels; False,
+            and it counts the axes of the array as it lies, which are torch's if it is no maps, but
+            a sequence (N, T, E) or scores of attention. It is to be said of four axes, and of three
+            that are maps in a network; the others are counted as they lie.
 
     Raises:
         ValueError: when made, if ``dim`` is None; when called, if the input is not floating or has
-            no such axis, or for axis 1 of maps (N, H, W, C): it has torch's channels there, but
-            here the height.
+            no such axis, or if ``of_maps`` is to be said and is not.
     """
-
-    dim: int = -1
 
     def __post_init__(self) -> None:
         if self.dim is None:
@@ -32,10 +62,7 @@ class Softmax(Module):
         super().__post_init__()
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return in_single(nn.softmax)(x, axis=axis(self, x, self.dim))
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        return in_single(nn.softmax)(x, axis=self.axis(x))
 
 
 class LogSoftmax(Softmax):
@@ -44,13 +71,13 @@ class LogSoftmax(Softmax):
     (...,) -> (...,) of any shape and of the input's floating dtype.
 
     Attributes:
-        dim: the axis, as in ``Softmax``.
+        dim, of_maps: the axis, as in ``Softmax``.
 
     Raises: as ``Softmax`` does.
     """
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return in_single(nn.log_softmax)(x, axis=axis(self, x, self.dim))
+        return in_single(nn.log_softmax)(x, axis=self.axis(x))
 
 
 class Softmin(Softmax):
@@ -59,7 +86,7 @@ class Softmin(Softmax):
     (...,) -> (...,) of any shape and of the input's floating dtype.
 
     Attributes:
-        dim: the axis, as in ``Softmax``.
+        dim, of_maps: the axis, as in ``Softmax``.
 
     Raises: as ``Softmax`` does.
     """
@@ -85,37 +112,20 @@ class Softmax2d(Module):
         return in_single(nn.softmax)(x)
 
 
-class GLU(Module):
+class GLU(_Along):
     """``torch.nn.GLU``: the first half along an axis, times the sigmoid of the second.
 
     (..., 2 D) -> (..., D) of the input's floating dtype; another axis likewise.
 
     Attributes:
-        dim: the axis of the array as it lies here, where channels are last.
+        dim, of_maps: the axis, as in ``Softmax``.
 
     Raises:
         ValueError: when called, if the size of that axis is odd, or as ``Softmax`` does.
     """
 
-    dim: int = -1
-
     def __call__(self, x: jax.Array) -> jax.Array:
-        dim = axis(self, x, self.dim)
+        dim = self.axis(x)
         if x.shape[dim] % 2:
             raise ValueError(f"{self} halves axis {dim}, which must be even, got {x.shape}")
         return in_single(nn.glu)(x, dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-def axis(layer: Module, x: jax.Array, dim: int) -> int:
-    """``dim``, where the input has that axis, and it means the same here as in torch."""
-    if not -x.ndim <= dim < x.ndim:
-        raise ValueError(f"{layer}: there is no axis {dim} in an input of shape {x.shape}")
-    if x.ndim == 4 and dim in (1, -3):
-        raise ValueError(
-            f"{layer}: of (N, H, W, C) axis {dim} is the height, where torch "
-            "has the channels; they are dim=-1 here"
-        )
-    return dim

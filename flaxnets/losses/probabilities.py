@@ -131,6 +131,8 @@ def kl_div(
 ) -> jax.Array:
     """``torch.nn.functional.kl_div``: target (log target - input), of each element.
 
+    The derivative by a target of 0 is -input, which is finite; torch's is NaN.
+
     Args:
         input: log-probabilities, (N, ...), of any floating dtype.
         target: probabilities, of the same shape, floating too.

@@ -85,7 +85,8 @@ def smooth_l1_loss(
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must be 0 or more, got {beta}")
     x, y, dtype = alike("smooth_l1_loss", input, target)
-    losses = optax.huber_loss(x, y, delta=beta) / beta if beta else _absolute(x - y)
+    near, square, size = _bent(x - y, beta)
+    losses = jnp.where(near, square / beta, size - beta / 2) if beta else size
     return reduced(losses, reduction).astype(dtype)
 
 
@@ -96,10 +97,10 @@ def huber_loss(
     delta: float = 1.0,
     weight: ArrayLike | None = None,
 ) -> jax.Array:
-    """``torch.nn.functional.huber_loss``, as ``optax.huber_loss`` has it.
+    """``torch.nn.functional.huber_loss``: (input - target)² / 2 where that is small.
 
-    (input - target)² / 2 where the difference is below ``delta``, and from there on
-    delta (abs(input - target) - delta / 2).
+    And delta (abs(input - target) - delta / 2) from ``delta`` on. ``optax.huber_loss`` has these
+    values, but its derivative loses the digits that ``delta`` has more than the difference.
 
     Args:
         input: (N, ...), of any floating dtype.
@@ -118,12 +119,22 @@ def huber_loss(
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be above 0, got {delta}")
     x, y, dtype = alike("huber_loss", input, target)
-    losses, weights = optax.huber_loss(x, y, delta=delta), same_weight("huber_loss", weight, x)
+    near, square, size = _bent(x - y, delta)
+    losses = jnp.where(near, square, delta * (size - delta / 2))
+    weights = same_weight("huber_loss", weight, x)
     return reduced(losses if weights is None else losses * weights, reduction).astype(dtype)
 
 
 def _weighted(losses: jax.Array, reduction: str, weights: jax.Array | None) -> jax.Array:
     return reduced(losses if weights is None else losses * weights, reduction, weights)
+
+
+def _bent(x: jax.Array, bend: float) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Where x is below ``bend``, half its square there, and its size from there on."""
+    size = _absolute(x)
+    near = size < bend
+    # 0 and ``bend`` elsewhere: the branch that is not taken must be finite, and its slope too.
+    return near, jnp.square(jnp.where(near, x, 0)) / 2, jnp.where(near, bend, size)
 
 
 def _absolute(x: jax.Array) -> jax.Array:

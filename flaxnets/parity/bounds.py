@@ -61,7 +61,7 @@ def is_norm(module: Any) -> bool:
 def moments_length(output: np.ndarray) -> float:
     """The square root of the length of the sums that a norm with such an output takes.
 
-    They run over an example, or over a channel of the batch.
+    They run over an example, or over a channel of the batch. The output is in torch's layout.
     """
-    channels = output.shape[-1] if output.ndim else 1
+    channels = output.shape[1] if output.ndim > 1 else 1
     return float(np.sqrt(max(output[0].size, output.size / channels)))

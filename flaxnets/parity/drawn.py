@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from flaxnets.parity.pair import as_ours
+from flaxnets.parity.layouts import as_ours
 
 ALPHA = {F.alpha_dropout, F.feature_alpha_dropout, torch.alpha_dropout, torch.alpha_dropout_}
 ALPHA |= {torch.feature_alpha_dropout, torch.feature_alpha_dropout_}

@@ -1,6 +1,6 @@
 """Where a twin takes its dropout masks from, and torch's given to it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -9,7 +9,7 @@ import numpy as np
 
 from flaxnets.parity import attention
 from flaxnets.parity.drawn import Drawn
-from flaxnets.parity.observe import outermost
+from flaxnets.parity.twin import outermost
 from flaxnets.training.call import mode, statistics
 
 
@@ -19,15 +19,22 @@ class Place(NamedTuple):
     path: tuple[str, ...]
     name: str
     shape: tuple[int, ...]
+    output: tuple[int, ...] = ()  # the shape of what the call gives, if it gives one array
+
+    @property
+    def call(self) -> int:
+        """Its number among the calls of the module, from 1."""
+        number = self.name.rpartition("_")[2]
+        return int(number) + 1 if number.isdecimal() else 1
 
 
-def mask_places(model: nn.Module, variables: Any, *inputs: Any) -> list[Place]:
+def mask_places(model: nn.Module, variables: Any, *inputs: Any, **keywords: Any) -> list[Place]:
     """Where the twin drops out in a call in training, in the order of its calls.
 
-    ``inputs`` are trees of arrays and of other things, which stay as they are.
+    Inputs are trees of arrays and of other things, which stay as they are.
     """
     found: list[Place] = []
-    leaves, structure = jax.tree.flatten(inputs)
+    leaves, structure = jax.tree.flatten((inputs, keywords))
     arrays = {i: leaf for i, leaf in enumerate(leaves) if hasattr(leaf, "shape")}
 
     def call(variables: Any, arrays: Any) -> Any:
@@ -38,7 +45,7 @@ def mask_places(model: nn.Module, variables: Any, *inputs: Any) -> list[Place]:
     return [place._replace(shape=shape.shape) for place, shape in zip(found, shapes, strict=True)]
 
 
-def _calls_that_drop(model: nn.Module, variables: Any, inputs: Any, found: list[Place]) -> Any:
+def _calls_that_drop(model: nn.Module, variables: Any, given: Any, found: list[Place]) -> Any:
     masks: list[jax.Array] = []
 
     def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -46,19 +53,28 @@ def _calls_that_drop(model: nn.Module, variables: Any, inputs: Any, found: list[
         out = call(*args, **kwargs)
         for name, mask in context.module.variables.get("masks", {}).items():
             if name not in before and hasattr(mask, "shape"):
-                found.append(Place(context.module.path, name, ()))
+                output = getattr(out, "shape", ())
+                found.append(Place(context.module.path, name, (), output))
                 masks.append(mask)
         return out
 
     rngs, changing = {"dropout": jax.random.key(0)}, ["masks", *statistics(variables)]
-    model, switch = mode(model, True)
+    (inputs, keywords), (model, switch) = given, mode(model, True)
     with nn.intercept_methods(outermost(look)):
-        model.apply(variables, *inputs, rngs=rngs, mutable=changing, **switch)
+        model.apply(variables, *inputs, rngs=rngs, mutable=changing, **keywords, **switch)
     return masks
 
 
-def replayed(drawn: Sequence[Drawn], places: Sequence[Place]) -> dict[str, Any]:
+def replayed(
+    drawn: Sequence[Drawn],
+    places: Sequence[Place],
+    arranged: Callable[[Drawn, Place], np.ndarray] = lambda mask, place: fitted(
+        mask.keep, place.shape
+    ),
+) -> dict[str, Any]:
     """torch's masks as the twin's collection ``masks``: the calls of both sides in their order.
+
+    ``arranged`` gives the mask of a call with its axes as they lie in the twin.
 
     Raises ValueError if they do not drop out equally often, or in other shapes.
     """
@@ -69,13 +85,12 @@ def replayed(drawn: Sequence[Drawn], places: Sequence[Place]) -> dict[str, Any]:
         node = masks
         for part in place.path:
             node = node.setdefault(part, {})
-        node[place.name] = _reduced(theirs, place)
+        node[place.name] = _reduced(arranged(theirs, place), theirs, place)
     return masks
 
 
-def _reduced(theirs: Drawn, place: Place) -> np.ndarray:
+def _reduced(keep: np.ndarray, theirs: Drawn, place: Place) -> np.ndarray:
     """Without the axes along which a mask of the twin is the same."""
-    keep = fitted(theirs.keep, place.shape)
     if keep.ndim != len(place.shape):
         raise ValueError(f"the mask of {theirs.name} is shaped {keep.shape}, here {place.shape}")
     if not _fits(keep, place.shape):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flaxnets.parity import pictures
 from flaxnets.parity.compare import LEVELS
-from flaxnets.parity.report import TITLES, Report, cells, environment, grouped
+from flaxnets.parity.report import Report, environment, rows_of, table
 from flaxnets.parity.trials import Trial
 
 
@@ -18,7 +18,7 @@ def markdown(report: Report, trials: Sequence[Trial], pictures: Sequence[str]) -
     """
     about = ", ".join(f"{key} {value}" for key, value in environment().items())
     verdict = "Every level holds." if report.passed else "**Not every level holds.**"
-    parts = [INTRODUCTION, f"{verdict} Measured with {about}.", _table(report)]
+    parts = [INTRODUCTION, f"{verdict} Measured with {about}.", table(report)]
     parts += [f"- {name}: {setting}" for name, setting in report.settings.items()]
     parts += [MUTANTS, _mutants(trials)]
     parts += [f"![{Path(name).stem.replace('_', ' ')}]({name})" for name in pictures]
@@ -41,10 +41,6 @@ Porting mistakes, made on purpose, each through levels 2 to 9 on few examples: t
 should see it must, whatever others do. Changes that change nothing must pass them all."""
 
 
-def _table(report: Report) -> str:
-    return _rows(TITLES, [cells(group) for group in grouped(report.records)])
-
-
 def _mutants(trials: Sequence[Trial]) -> str:
     rows = []
     for mutant, seen in trials:
@@ -52,12 +48,7 @@ def _mutants(trials: Sequence[Trial]) -> str:
         first = seen.get(mutant.level, "") if mutant.level else ""
         verdict = "pass" if Trial(mutant, seen).passed else "**fail**"
         rows.append((mutant.name, expected, ", ".join(map(str, seen)) or "none", first, verdict))
-    return _rows(("change", "must be seen by", "seen by", "there, first, in", "verdict"), rows)
-
-
-def _rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return rows_of(("change", "must be seen by", "seen by", "there, first, in", "verdict"), rows)
 
 
 def save(report: Report, folder: Path, trials: Sequence[Trial]) -> None:

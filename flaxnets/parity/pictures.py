@@ -75,7 +75,7 @@ def distributions(name: str, seeds: int = 20) -> "Figure":
     """The initial values of each tensor, of both sides over each other."""
     pair = tutorial(name).pair
     torch.manual_seed(0)
-    theirs = [pair.net().state_dict() for _ in range(seeds)]
+    theirs = [pair.network().state_dict() for _ in range(seeds)]
     keys = [jax.random.key(seed) for seed in range(seeds)]
     init, x = jax.jit(pair.model.init), pair.to_flax(np.zeros((1, *pair.shape)))
     ours = [interop.to_torch(pair.model, init(key, jnp.asarray(x))) for key in keys]

@@ -10,8 +10,8 @@ from torch.overrides import TorchFunctionMode
 
 from flaxnets.parity import attention
 from flaxnets.parity.drawn import ALPHA, PLAIN, Call, Drawn, by_dropout
+from flaxnets.parity.layouts import as_ours
 from flaxnets.parity.noise import BERNOULLI, UNIFORM, Noise
-from flaxnets.parity.pair import as_ours
 from flaxnets.parity.recurrence import RECURRENT, by_recurrence
 
 BY: dict[Any, Callable[[Call], Iterator[Drawn]]] = {

@@ -1,15 +1,18 @@
 """What a comparison gives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from flaxnets.interop.layout import as_numpy
-from flaxnets.layers import Tensor
 
 # What is smaller, beside its layer's largest, may be what is left of terms that cancel: rounding.
 SMALL = 1e-2
+
+
+class LeftOut(Exception):
+    """A level has no meaning for a pair; the message says why."""
 
 
 class Record(NamedTuple):
@@ -32,12 +35,21 @@ class Record(NamedTuple):
 
 
 def relative_error(ours: Any, theirs: Any, scale: float = 0.0) -> float:
-    """max|a - b| / max|b|, with b from torch, or by ``scale``; infinite if the shapes differ."""
+    """max|a - b| / max|b|, with b from torch, or by ``scale``; infinite if the shapes differ.
+
+    The same infinity on both sides, as a score that is masked has, is no error; NaN is one.
+    """
     a, b = (np.asarray(as_numpy(side), np.float64) for side in (ours, theirs))
     if a.shape != b.shape:
         return float("inf")
-    gap, scale = float(np.max(np.abs(a - b))), scale or float(np.max(np.abs(b)))
+    same = np.isinf(b) & (a == b)
+    gap, scale = largest(np.where(same, 0, a) - np.where(same, 0, b)), scale or largest(b[~same])
     return gap / scale if scale else gap
+
+
+def largest(array: Any) -> float:
+    """max|a|; of nothing 0."""
+    return float(np.max(np.abs(np.asarray(as_numpy(array), np.float64)), initial=0.0))
 
 
 def layer_of(name: str) -> str:
@@ -45,27 +57,27 @@ def layer_of(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def layer_errors(leaves: Sequence[Tensor], ours: Any, theirs: Any) -> dict[str, float]:
-    """The errors of tensors at their places in two trees, by torch's names.
+def layer_errors(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, float]:
+    """The errors of tensors by torch's names.
 
     A tensor that is small beside its layer's largest is measured against that, and a layer that is
     small beside the whole's against the whole's: a bias before a BatchNorm has a gradient of zero,
     and a BatchNorm behind another one a mean of zero. Whole numbers, as of batches, are equal or
     not.
     """
-    pairs = {leaf.name: (_at(ours, leaf.path), _at(theirs, leaf.path)) for leaf in leaves}
-    sizes = {name: float(np.max(np.abs(as_numpy(b)))) for name, (_, b) in pairs.items()}
-    floats = {n: size for n, size in sizes.items() if not _is_whole(pairs[n][1])}
+    sizes = {name: _finite(b) for name, b in theirs.items() if not _is_whole(b)}
     layers: dict[str, float] = {}
-    for name, size in floats.items():
+    for name, size in sizes.items():
         layers[layer_of(name)] = max(size, layers.get(layer_of(name), 0.0))
     found = {}
-    for name, (a, b) in pairs.items():
-        if name not in floats:
-            found[name] = float(not np.array_equal(as_numpy(a), as_numpy(b)))
-            continue
-        scales = (sizes[name], layers[layer_of(name)], max(floats.values()))
-        found[name] = relative_error(a, b, _scale(scales))
+    for name, b in theirs.items():
+        if name not in ours:
+            found[name] = float("inf")
+        elif name not in sizes:
+            found[name] = float(not np.array_equal(as_numpy(ours[name]), as_numpy(b)))
+        else:
+            scales = (sizes[name], layers[layer_of(name)], max(sizes.values()))
+            found[name] = relative_error(ours[name], b, _scale(scales))
     return found
 
 
@@ -77,14 +89,13 @@ def _scale(sizes: Sequence[float]) -> float:
     return scale
 
 
+def _finite(array: Any) -> float:
+    numbers = np.asarray(as_numpy(array), np.float64)
+    return largest(numbers[np.isfinite(numbers)])
+
+
 def _is_whole(array: Any) -> bool:
-    return bool(np.issubdtype(as_numpy(array).dtype, np.integer))
-
-
-def _at(tree: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        tree = tree[key]
-    return tree
+    return as_numpy(array).dtype.kind in "biu"
 
 
 def surprise(p: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from flaxnets.parity.drawn import Call, Drawn
-from flaxnets.parity.pair import as_ours
+from flaxnets.parity.layouts import as_ours
 
 RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
 # What they take, in order:

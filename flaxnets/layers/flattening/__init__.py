@@ -32,16 +32,18 @@ class Checked(nn.Module):
     of what else it is given: it has a field ``flattened_from`` then, as ``Linear`` has, if another
     order can be baked into that array; and it ``makes_features`` if its outputs are others, not
     those in their order. ``feature_axes``, if it has them, are how many of the last axes it reads
-    as one, as a ``LayerNorm`` does.
+    as one, as a ``LayerNorm`` does. It ``counts_axes`` if an option is the number of an axis, as
+    of a ``Softmax``, and it does not say whether that of maps is torch's.
 
     Raises:
         ValueError: if a ``Linear``, or another layer that reads features, reads maps that were
-            flattened in another order than it says.
+            flattened in another order than it says; or if one that counts axes is given maps.
     """
 
     makes_maps: ClassVar[bool] = False
     reads_features: ClassVar[bool] = False
     makes_features: ClassVar[bool] = False
+    counts_axes: ClassVar[bool] = False
 
     @nn.nowrap
     def apply(self, variables: Any, *args: Any, **kwargs: Any) -> Any:
@@ -107,7 +109,7 @@ def _is_at_risk(module: nn.Module, is_given_maps: bool) -> bool:
 
 @functools.lru_cache(REMEMBERED)
 def _reads_maps(module: nn.Module, is_given_maps: bool) -> bool:
-    """Whether it has maps and what reads features, and can be converted."""
+    """Whether it has maps and what reads features or counts axes, and can be converted."""
     try:
         modules = tree.visited(module, lambda bound: [found for _, found in tree.named(bound)])
     except Exception:  # which the call or interop will say
@@ -115,7 +117,7 @@ def _reads_maps(module: nn.Module, is_given_maps: bool) -> bool:
     has_maps = is_given_maps or any(map(marks.makes_maps, modules))
     return (
         has_maps
-        and any(map(marks.reads_features, modules))
+        and any(marks.reads_features(each) or marks.counts_axes(each) for each in modules)
         and not any(map(tree.is_hidden, modules))
     )
 

@@ -23,7 +23,8 @@ class Mark(NamedTuple):
     """What is written beside an array while a call is looked at."""
 
     # "made" or "read" maps, "features" of a layer, as Linear, or what it "takes" or, having no
-    # array for each of its places, "splits", as Unflatten and GroupNorm
+    # array for each of its places, "splits", as Unflatten and GroupNorm, or of which it "counts"
+    # the axes, as Softmax
     role: str
     rank: int  # vmap adds axes before
     path: str
@@ -87,7 +88,8 @@ def _as_jax_has_it(leaf: Any) -> jax.ShapeDtypeStruct:
 
 def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
     module = context.module
-    if context.method_name != "__call__" or not (reads_features(module) or makes_maps(module)):
+    looks = (reads_features, makes_maps, counts_axes)
+    if context.method_name != "__call__" or not any(look(module) for look in looks):
         return call(*args, **kwargs)
     args, kwargs = _with_marks((args, kwargs), _role_before, module)
     return _with_marks(call(*args, **kwargs), _role_after, module)
@@ -96,6 +98,8 @@ def _mark(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any
 def _role_before(module: nn.Module, rank: int) -> str:
     if makes_maps(module) and rank > 2:
         return "read"
+    if counts_axes(module):
+        return "counts" if rank > 2 else ""
     if not reads_features(module) or not rank:
         return ""
     return "takes" if hasattr(module, "flattened_from") else "splits"
@@ -139,6 +143,11 @@ def reads_features(module: nn.Module) -> bool:
     """Whether it may read flattenings, and has not said by () that they are as torch's."""
     says = getattr(module, "reads_features", False)
     return bool(says) and getattr(module, "flattened_from", None) != ()
+
+
+def counts_axes(module: nn.Module) -> bool:
+    """Whether it counts axes, and has not said whether those of maps are torch's."""
+    return bool(getattr(module, "counts_axes", False))
 
 
 def is_array(leaf: Any) -> bool:

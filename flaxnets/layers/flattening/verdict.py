@@ -13,6 +13,8 @@ def refusal(mark: Mark, label: Label) -> str | None:
         return _split(mark.path, label[len(label) - mark.rank :])
     if mark.role == "splits":
         return _unsplit(mark.path, label[-1])
+    if mark.role == "counts":
+        return _counted(mark.path, label[len(label) - mark.rank :])
     if mark.role != "takes":
         return None
     if mark.axes > 1:
@@ -30,6 +32,17 @@ def _together(path: str, label: Label) -> str | None:
     return (
         f"{path} normalises over {_named(atoms)} as they lie; torch's maps are channels first: say "
         "of_maps=True if its twin normalises those, or of_maps=False if it reads them in this order"
+    )
+
+
+def _counted(path: str, label: Label) -> str | None:
+    """Of an axis by its number, which is another one in torch, if these are maps."""
+    places, channels = axes.kinds_of(label[1:-1]), axes.kinds_of(label[-1:])
+    if not channels & {CHANNEL, LOST} and (label[-1] or not places & {*PLACES}):
+        return None
+    return (
+        f"{path} counts axes of what comes from maps, channels last, which torch has second: say "
+        "of_maps=True if dim is torch's, or of_maps=False if it is that of the array as it lies"
     )
 
 

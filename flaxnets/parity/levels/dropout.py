@@ -8,21 +8,26 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import torch
 from scipy.stats import binomtest
 
+from flaxnets.parity.arrangement import Masks
 from flaxnets.parity.bounds import FLOAT32
 from flaxnets.parity.drawn import Drawn
-from flaxnets.parity.masks import fitted, mask_places
-from flaxnets.parity.observe import outermost
-from flaxnets.parity.pair import Pair, Sides
+from flaxnets.parity.masks import Place
+from flaxnets.parity.observe import run
+from flaxnets.parity.pair import Pair
 from flaxnets.parity.recording import record_masks
-from flaxnets.parity.records import Record, surprise
+from flaxnets.parity.records import LeftOut, Record, surprise
+from flaxnets.parity.sides import Sides
+from flaxnets.parity.twin import called, outermost
 from flaxnets.training.batches import Batch
-from flaxnets.training.call import apply, statistics
+from flaxnets.training.call import statistics
 from flaxnets.training.state import initial_state
 from flaxnets.training.step import run_steps
 
 SURE = -np.log10(1e-6)  # how unlikely a count must be to be called wrong
+ENOUGH = 2**20  # numbers in all inputs
 SEEDS = 64  # where a batch goes as a whole, and so once a call
 
 
@@ -32,35 +37,59 @@ def dropout(pair: Pair, n: int = 256) -> Iterator[Record]:
     What torch makes of ones is known of its dropouts. Where a network draws masks itself, as
     stochastic depth does, only level 5 sees by what they are scaled.
     """
+    inputs = _examples(pair, n)
     with FLOAT32():
         sides = Sides(pair, FLOAT32)
-        inputs = pair.examples(n)[0]
-        x, drawn = sides.inputs(inputs), _torchs(sides, inputs)
-        yield _steps(sides, drops=bool(drawn))
-        places = mask_places(sides.model, sides.variables, x)
-        drawing = _drawing(sides.model, [place.path for place in places])
-        seeds = SEEDS if any(place.shape[:1] == (1,) for place in places) else 2
-        calls = [drawing(sides.variables, x, True, seed + 1) for seed in range(seeds)]
-        calls.append(drawing(sides.variables, x, False, 1))
+        drawn, masks = _torchs(sides, inputs), Masks(sides, inputs)
+        if pair.shape:
+            yield _steps(sides, drops=bool(drawn))
+        if not (drawn or masks.places or pair.shape):
+            raise LeftOut("torch's network draws no masks")
+        calls = _calls(sides, inputs, masks.places)
+    if len(drawn) < len(masks.places):
+        name = f"called {len(masks.places)} times, torch's {len(drawn)}"
+        yield Record(pair.name, 6, name, "float32", 1.0, 0.0)
     for i, theirs in enumerate(drawn):
         name = theirs.name or "forward"
-        if i >= min(len(places), *map(len, calls)):
+        if i >= min(len(masks.places), *map(len, calls)):
             yield Record(pair.name, 6, f"{name}: is called", "float32", 1.0, 0.0)
             continue
         *ours, kept = (np.asarray(call[i]) for call in calls)
-        for what, error, bound in _layer(theirs, places[i].shape, np.stack(ours), kept):
+        place = masks.places[i]
+        keep = masks.arranged(theirs, place)
+        for what, error, bound in _layer(theirs, keep, place.shape, np.stack(ours), kept):
             yield Record(pair.name, 6, f"{name}: {what}", "float32", error, bound)
 
 
-def _torchs(sides: Sides, inputs: np.ndarray) -> list[Drawn]:
+def _examples(pair: Pair, n: int) -> Any:
+    """Inputs, as many as torch's network takes and as are at hand in a moment."""
+    few = pair.examples(pair.batch)[0]
+    if pair.given is not None and pair.other is None:
+        return few
+    size = max(1, sum(leaf.size for leaf in jax.tree.leaves(few)) // pair.batch)
+    return pair.examples(max(pair.batch, min(n, ENOUGH // size)))[0]
+
+
+def _calls(sides: Sides, inputs: Any, places: Sequence[Place]) -> list[list[jax.Array]]:
+    """What each layer makes of ones, in training by seed, and in evaluation."""
+    x = sides.inputs(inputs)
+    drawing = _drawing(sides.model, [place.path for place in places])
+    seeds = SEEDS if any(place.shape[:1] == (1,) for place in places) else 2
+    calls = [drawing(sides.variables, x, True, seed + 1) for seed in range(seeds)]
+    return [*calls, drawing(sides.variables, x, False, 1)]
+
+
+def _torchs(sides: Sides, inputs: Any) -> list[Drawn]:
     sides.net.train()
-    return record_masks(sides.net, lambda: sides.net(sides.torch_inputs(inputs)))[1]
+    with torch.no_grad():
+        return record_masks(sides.net, lambda: run(sides.net, sides.tensors(inputs)))[1]
 
 
 def _steps(sides: Sides, drops: bool, n: int = 32) -> Record:
     """Two steps of ``fit`` from the same parameters on the same batch: only the masks may differ,
     and must if there is a dropout."""
     inputs, labels = sides.pair.examples(n)
+    assert sides.pair.loss is not None  # which every dataset's has
     batch = Batch(sides.inputs(inputs)[None], labels[None], np.ones((1, n)))
     start, rates = initial_state(sides.variables), jnp.full(1, 1e-3)
     totals = [
@@ -83,24 +112,26 @@ def _steps(sides: Sides, drops: bool, n: int = 32) -> Record:
 
 
 def _layer(
-    theirs: Drawn, shape: tuple[int, ...], ours: np.ndarray, kept: np.ndarray
+    theirs: Drawn, keep: np.ndarray, shape: tuple[int, ...], ours: np.ndarray, kept: np.ndarray
 ) -> Iterator[tuple[str, float, float]]:
-    """What the twin makes of ones, by seed in training, and in evaluation; its mask's shape."""
+    """What the twin makes of ones, by seed in training, and in evaluation; torch's mask, and its
+    own mask's shape."""
     yield "none in evaluation", float(np.any(kept != 1)), 0.0
-    keep = ours != 0
+    stay = ours != 0
     if theirs.of_ones:
         gone, stays = theirs.of_ones
-        keep = np.abs(ours - stays) < np.abs(ours - gone)
-        error = np.abs(ours - np.where(keep, stays, gone)).max() / stays
+        stay = np.abs(ours - stays) < np.abs(ours - gone)
+        error = np.abs(ours - np.where(stay, stays, gone)).max() / stays
         # 1 / (1 - p) as float32 has it; of alpha dropout it is a sum of products
         yield ("scale 1 / (1 - p)", error, 2.0**-23) if gone == 0 else ("values", error, 2.0**-21)
-    yield from _together(fitted(theirs.keep, shape), keep)
-    masks = keep[:, *(slice(0, 1) if n == 1 else slice(None) for n in shape)]
+    yield from _together(keep, stay)
+    masks = stay[:, *(slice(0, 1) if n == 1 else slice(None) for n in shape)]
     p = theirs.p
     yield "rate: -log10 p", _surprise(masks, 1 - p), SURE
     agree = p**2 + (1 - p) ** 2
     if masks.shape[1] > 1:
-        same = masks[0, ::2] == masks[0, 1::2]
+        pairs = masks[0, : masks.shape[1] // 2 * 2]  # of axis 0: examples, or times
+        same = pairs[::2] == pairs[1::2]
         yield "independent over the batch: -log10 p", _surprise(same, agree), SURE
     yield "another key, another mask: -log10 p", _surprise(masks[::2] == masks[1::2], agree), SURE
 
@@ -142,7 +173,8 @@ def _drawing(model: nn.Module, paths: Sequence[tuple[str, ...]]) -> Callable[...
 
         with nn.intercept_methods(outermost(ones)):
             changing = statistics(variables) if train else False
-            apply(model, variables, x, train, {"dropout": jax.random.key(seed)}, changing)
+            rngs = {"dropout": jax.random.key(seed)}
+            called(model, variables, x, train, rngs=rngs, mutable=changing)
         return found
 
     return drawn

@@ -12,8 +12,9 @@ from flaxnets import interop, training
 from flaxnets.data import Split, Splits
 from flaxnets.parity.bounds import FLOAT32, lanes
 from flaxnets.parity.levels.trajectory import BATCH, RATE, random_batches, torch_step
-from flaxnets.parity.pair import Pair, Sides
+from flaxnets.parity.pair import Pair
 from flaxnets.parity.records import Record
+from flaxnets.parity.sides import Sides
 
 MARGIN = 0.005  # of the test accuracy: half a percentage point
 SURE = 0.05  # the level of the equivalence test

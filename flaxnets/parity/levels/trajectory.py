@@ -14,18 +14,20 @@ from flaxnets.data import Split, Splits
 from flaxnets.parity.bounds import FLOAT64, Lane, lanes
 from flaxnets.parity.drawn import Drawn
 from flaxnets.parity.masks import Place, mask_places, replayed
-from flaxnets.parity.pair import Examples, Pair, Sides, as_ours
+from flaxnets.parity.observe import run, torch_layers
+from flaxnets.parity.pair import Examples, Pair
 from flaxnets.parity.recording import record_masks
 from flaxnets.parity.records import Record, relative_error
+from flaxnets.parity.sides import Sides
 from flaxnets.training.batches import Batch
-from flaxnets.training.call import apply, mixing, statistics
+from flaxnets.training.call import mixing, statistics
 from flaxnets.training.state import TrainState, initial_state
 
 BATCH, RATE = 64, 1e-3
 
 
 def trajectory(pair: Pair, splits: Splits) -> Iterator[Record]:
-    """Level 9: the losses of an epoch, with the same batches and torch's masks.
+    """Level 9 on a dataset: the losses of an epoch, with the same batches and torch's masks.
 
     In float32 rounding alone moves later steps: what it does is reported, without a bound. So it
     is for a pair with ``free``, whose bound is on the epoch in parts, each taken up from torch's
@@ -51,11 +53,10 @@ def trajectory(pair: Pair, splits: Splits) -> Iterator[Record]:
                 yield Record(pair.name, 9, name, lane.name, _outputs_gap(sides, last), bound)
 
 
-def _outputs_gap(sides: Sides, last: TrainState, n: int = 32) -> float:
-    inputs, _ = sides.pair.examples(n)
-    with torch.no_grad():
-        theirs = as_ours(sides.net.eval()(sides.torch_inputs(inputs)))
-    return relative_error(apply(sides.model, last.variables, sides.inputs(inputs), False), theirs)
+def _outputs_gap(sides: Sides, last: TrainState) -> float:
+    inputs, _ = sides.pair.examples(sides.pair.batch)
+    theirs = torch_layers(sides.net.eval(), sides.tensors(inputs))["output"]
+    return relative_error(sides.evaluated(inputs, last.variables)["output"], theirs)
 
 
 def _gap(theirs: np.ndarray, ours: np.ndarray) -> float:
@@ -121,7 +122,7 @@ def torch_step(sides: Sides, optimizer: torch.optim.Optimizer, batch: Examples) 
     """A step of torch, and its loss."""
     inputs, labels = batch
     optimizer.zero_grad()
-    loss = sides.torch_loss(sides.net(sides.torch_inputs(inputs)), labels)
+    loss = sides.torch_loss(run(sides.net, sides.tensors(inputs)), labels)
     loss.backward()
     optimizer.step()
     return float(loss.item())
