@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import types
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import torch
 from flaxnets import layers
 from flaxnets.port.author import is_torchs
 from flaxnets.port.modules import layer_of
+from flaxnets.port.operation import Refused
 from flaxnets.port.plan import LAYERS, Plan
 from flaxnets.port.rewrite import indented
 
@@ -41,7 +43,18 @@ class ByHand:
             return _called(f"{LAYERS}.{layer_of(module)}", self.arguments(module))
         if isinstance(module, torch.nn.Module):
             return self._own(module)
-        return _plain(module)
+        return self._plain(module)
+
+    def _plain(self, value: Any) -> str:
+        """A number, a text, a list of them, or a function."""
+        if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+            return self.plan.function(value)
+        if isinstance(value, list | tuple):
+            texts = [self.constructor(each) for each in value]
+            return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+        if isinstance(value, int | float | str | None):
+            return repr(value)
+        raise Refused(f"an attribute that is {type(value).__name__}", "say it in numbers")
 
     def _row(self, module: torch.nn.Sequential) -> str:
         names = [*module._modules]
@@ -161,7 +174,7 @@ class ByHand:
 
 CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 MISSING: Any = object()
-OURS = ("parent", "name", "dtype", "param_dtype", "implementation", "tied_to", "inplace")
+OURS = ("parent", "name", "dtype", "param_dtype", "implementation", "tied_to")
 OTHERWISE = {  # arguments that a module of torch's keeps under another name
     "use_bias": lambda m: getattr(m, "bias", getattr(m, "in_proj_bias", None)) is not None,
     "nonlinearity": lambda m: str(getattr(m, "nonlinearity", getattr(m, "mode", ""))).lower().replace("rnn_", ""),
@@ -192,14 +205,12 @@ def _value(module: Any, name: str) -> Any:
         except AttributeError:
             return MISSING
     value = getattr(module, name, MISSING)
-    if isinstance(value, tuple) and len(set(value)) == 1 and name in SQUARE:
+    if isinstance(value, tuple) and len(set(value)) == 1 and kind.startswith("Conv"):
         return value[0]
     if name == "normalized_shape" and len(value) == 1:
         return value[0]
     return value
 
-
-SQUARE = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
 
 
 def _attribute(module: torch.nn.Module, name: str) -> Any:
@@ -240,7 +251,3 @@ PLACED = (
     "in_channels out_channels kernel_size in_features out_features num_features p "
     "normalized_shape num_embeddings embedding_dim input_size hidden_size output_size"
 ).split()
-
-
-def _plain(value: Any) -> str:
-    return repr(value)

@@ -41,9 +41,16 @@ def written(plan: Plan, root: str, header: str) -> str:
             units.append(_function(plan, *key))
     order = {file.path: i for i, file in enumerate(_files(plan, units))}
     units.sort(key=lambda unit: (order[unit.file.path], unit.node.lineno))
-    body = "\n\n\n".join(unit.text for unit in units) + "\n\n\n" + _load(plan, root)
+    if is_torchs(plan.net):
+        made = f"def network() -> {root.partition('(')[0]}:\n    return {root}"
+        units_text, root = [*(unit.text for unit in units), made], "network()"
+    else:
+        units_text = [unit.text for unit in units]
+    body = "\n\n\n".join([*units_text, _load(plan, root)])
     constants = "\n".join(_constant(plan, *key) for key in [*plan.constants])
     text = f"{header}\n{_imports(plan, constants + body)}\n{constants}\n\n{body}"
+    if __import__("os").environ.get("DBG"): print(text)
+    if __import__("os").environ.get("DBG"): print(text)
     return formatted(_with_alias(text))
 
 
@@ -164,6 +171,7 @@ def _setup(plan: Plan, kind: type, owner: torch.nn.Module) -> list[str]:
     rebound = [name for name in fields if _is_rebound(node, name)]
     kept = {name: here for name, here in fields.items() if name not in rebound}
     writer = Setup(plan, file, owner, kept)
+    writer.bodies = [node]
     lines = writer.block(node.body, 2)
     text = "\n".join(lines)
     lines = [
@@ -219,7 +227,7 @@ def _helpers(plan: Plan, kind: type, owner: torch.nn.Module, text: str) -> list[
     """Methods that ``setup`` calls."""
     found: list[str] = []
     done: set[str] = set()
-    while todo := [n for n in re.findall(r"self\.(\w+)\(", text) if n not in done]:
+    while todo := {n: None for n in re.findall(r"self\.(\w+)\(", text) if n not in done}:
         for name in todo:
             done.add(name)
             method = plan.method(kind, name)
@@ -328,7 +336,7 @@ def _constant(plan: Plan, file: File, name: str) -> str:
 
 def _load(plan: Plan, root: str) -> str:
     text = f'''
-    def load() -> tuple[{root.partition("(")[0]}, dict[str, Any]]:
+    def load() -> tuple[{"nn.Module" if is_torchs(plan.net) else root.partition("(")[0]}, dict[str, Any]]:
         """The network, and its variables from ``weights.safetensors`` beside this file."""
         weights = load_file(Path(__file__).with_name("weights.safetensors"))
         return {root}, unflatten_dict(weights, sep="/")
@@ -364,6 +372,8 @@ def _with_alias(text: str) -> str:
 
 def formatted(text: str) -> str:
     """By ruff, as the author would have it."""
+    ast.parse(text)
+    ast.parse(text)
     ruff = shutil.which("ruff") or str(Path(sys.executable).with_name("ruff"))
     options = ["--config", f"line-length={LENGTH}", "--isolated", "-"]
     for command in (["format"], ["check", "--fix-only", "--quiet", "--select", "I,F401"]):

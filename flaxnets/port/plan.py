@@ -19,6 +19,7 @@ from flaxnets.port.author import File, file_of, is_authors, is_torchs
 from flaxnets.port.making import Making
 from flaxnets.port.modules import layer_of
 from flaxnets.port.offences import Offences
+from flaxnets.port.operation import Refused
 from flaxnets.port.rules.elementwise import _FUNCTIONS as FUNCTIONS
 from flaxnets.port.rules.elementwise import DTYPES
 
@@ -126,6 +127,29 @@ class Plan:
             self.offences.at(file, node, what, "call it where it is needed, or write it otherwise")
             return file.segment(node)
         return name.replace("layers.", f"{LAYERS}.")
+
+    def function(self, value: Any) -> str:
+        """How a function or class that a module holds is called here. Raises Refused."""
+        if isinstance(value, type) and issubclass(value, torch.nn.Module):
+            is_torchs_own = value.__module__.startswith("torch.")
+            return f"{LAYERS}.{value.__name__}" if is_torchs_own else value.__name__
+        if isinstance(value, types.FunctionType) and is_authors(value.__code__.co_filename):
+            if value.__name__ == "<lambda>":
+                return self._lambda(value)
+            return self._helper_function(value)
+        name = FUNCTIONS.get(getattr(value, "__name__", ""))
+        if name is None:
+            raise Refused(f"{value} is kept in an attribute", "call it where it is needed")
+        return name.replace("layers.", f"{LAYERS}.")
+
+    def _lambda(self, value: types.FunctionType) -> str:
+        """Its text, if it needs nothing from where it was made."""
+        file = file_of(value.__code__.co_filename)
+        line = value.__code__.co_firstlineno
+        found = [n for n in ast.walk(file.tree) if isinstance(n, ast.Lambda) and n.lineno == line]
+        if len(found) != 1 or value.__code__.co_freevars:
+            raise Refused("a lambda that is kept in an attribute", "write it as a method")
+        return self.call_writer(file).text(found[0])
 
     def _helper_function(self, value: types.FunctionType) -> str:
         file = file_of(value.__code__.co_filename)

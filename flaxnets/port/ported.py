@@ -23,6 +23,7 @@ from flaxnets.port import making, network
 from flaxnets.port.analysis import Analysis
 from flaxnets.port.author import is_torchs
 from flaxnets.port.byhand import ByHand
+from flaxnets.port.forward import Forward
 from flaxnets.port.sameness import same
 from flaxnets.port.offences import Offences, Unsupported
 from flaxnets.port.plan import LAYERS, Plan
@@ -137,7 +138,7 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
 
 
 def _ported(net: torch.nn.Module, plan: Plan) -> Ported:
-    plan.writer = ByHand(plan)
+    plan.writer, plan.call_writer = ByHand(plan), lambda file: Forward(plan, file, None)
     source = network.written(plan, _root_text(plan), '"""Ported."""\n')
     plan.offences.settle()
     found = Ported(net, source, [], plan)

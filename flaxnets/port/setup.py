@@ -31,13 +31,16 @@ class Setup(Statements):
     ) -> None:
         super().__init__(file)
         self.plan, self.owner, self.fields = plan, owner, fields
-        self.lists: dict[str, str] = {}  # attributes that are built as lists first
+        self.lists: dict[str, str] = {}  # attributes that are built up as variables first
+        self.bodies: list[ast.AST] = []
         self.returns_sequential = False
 
     def other(self, node: ast.AST) -> str | None:
         """torch's layers as ours, and arguments as fields."""
         if isinstance(node, ast.Call):
             return self._call(node)
+        if isinstance(node, ast.Lambda):
+            return self.plan.call_writer(self.file).text(node)
         if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
             return self._read(node)
         return None
@@ -203,6 +206,9 @@ class Setup(Statements):
         arguments = call.args
         if name in ("add_module", "register_module") and isinstance(arguments[0], ast.Constant):
             return [indented(f"self.{arguments[0].value} = {self.text(arguments[1])}", depth)]
+        if name == "add_module":
+            texts = ", ".join(map(self.text, arguments))
+            return [indented(f"setattr(self, {texts})", depth)]
         if name == "register_buffer" and isinstance(arguments[0], ast.Constant):
             return self._buffer(str(arguments[0].value), depth)
         if name == "register_parameter" and isinstance(arguments[0], ast.Constant):
@@ -231,29 +237,34 @@ class Setup(Statements):
         if owner is not None and name not in vars(owner) and name not in owner._modules:
             if name not in owner._buffers:
                 return []  # it is gone when the network is made
-        if isinstance(value, ast.Call) and not value.args and not value.keywords:
-            kind = self.plan.resolve(self.file, value.func)
-            if kind in (torch.nn.ModuleList, torch.nn.ModuleDict, torch.nn.Sequential):
-                return self._empty(name, kind, depth)
+        if name in self.lists or self._is_built_up(name):
+            self.lists.setdefault(name, name)
+            return [indented(f"{name} = {self.text(value)}", depth)]
         here = self.plan.attribute(type(owner), name)
         if here != name:
             return [indented(f"self.{here} = {self.text(value)}", depth)]
         return None
 
-    def _empty(self, name: str, kind: type, depth: int) -> list[str]:
-        """A list that is appended to: linen takes it when it is whole."""
-        self.lists[name] = name
-        return [indented(f"{name}: {'dict[str, nn.Module]' if kind is torch.nn.ModuleDict else 'list[nn.Module]'} = {'{}' if kind is torch.nn.ModuleDict else '[]'}", depth)]
+    def _is_built_up(self, name: str) -> bool:
+        """Whether it is appended to, or set again: linen takes it when it is whole."""
+        nodes = [node for each in self.bodies for node in ast.walk(each)]
+        sets = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == name]
+        stores = [node for node in sets if isinstance(node.ctx, ast.Store)]
+        holder: Any = getattr(self.owner, "_modules", {})
+        return name in holder and (len(stores) > 1 or self._is_grown(nodes, name))
+
+    def _is_grown(self, nodes: list[ast.AST], name: str) -> bool:
+        return any(
+            isinstance(node, ast.Attribute)
+            and node.attr in (*LISTS, "update", "add_module")
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr == name
+            for node in nodes
+        )
 
     def assigned_lists(self) -> list[str]:
         """The lists that are whole now."""
-        owner: Any = self.owner
-        found = []
-        for name in self.lists:
-            is_sequential = isinstance(getattr(owner, name, None), torch.nn.Sequential)
-            text = f"{LAYERS}.Sequential({name})" if is_sequential else name
-            found.append(indented(f"self.{name} = {text}", 2))
-        return found
+        return [indented(f"self.{name} = {here}", 2) for name, here in self.lists.items()]
 
     def _parameter(self, name: str, value: ast.expr, depth: int) -> list[str]:
         owner: Any = self.owner
