@@ -57,7 +57,7 @@ class Analysis:
         self.shapes: dict[ast.AST, int] = {}
         self.options: dict[torch.nn.Module, dict[str, Any]] = {}
         self.calls: dict[ast.AST, tuple[list[torch.nn.Module], Written]] = {}
-        self.flags: set[type] = set()
+        self.seen: set[ast.AST] = set()
         self.layouts: dict[int, Layout] = {}
         self._refused: list[tuple[File, ast.AST | int, Refused]] = []
         self._seen: dict[ast.AST, Event] = {}
@@ -77,6 +77,8 @@ class Analysis:
                 self.layouts[id(leaf)] = Layout(last=last, origin=origin)
 
     def _take(self, event: Event) -> None:
+        if event.node is not None:
+            self.seen.add(event.node)
         try:
             written = self._written(event)
         except Refused as refused:

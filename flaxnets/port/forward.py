@@ -146,6 +146,9 @@ class Forward(Statements):
             return self._branches(node, depth)
         if isinstance(node, ast.Assign):
             return self._assigned(node, depth)
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+            what = "forward sets an attribute"
+            self.plan.offences.at(self.file, node, what, "return it, or compute it in __init__")
         if isinstance(node, ast.AugAssign) and node in self.plan.analysis.written:
             return self._augmented(node, depth)
         if isinstance(node, ast.AnnAssign) and node.value is not None:

@@ -43,6 +43,10 @@ class Offences:
         line = node if isinstance(node, int) else getattr(node, "lineno", 1)
         self.found.append(Offence(file.name, line, what, file.line(line), remedy))
 
+    def nowhere(self, what: str, remedy: str) -> None:
+        """An offence of a network that has no source of its own."""
+        self.found.append(Offence("the network", 0, what, "", remedy))
+
     def settle(self) -> None:
         """Raises ``Unsupported`` if there is one."""
         if self.found:

@@ -98,6 +98,9 @@ class Plan:
         if isinstance(value, type) and issubclass(value, torch.nn.Module):
             return self._class(file, node, value)
         if isinstance(value, types.ModuleType):
+            if value.__name__ in ("random", "numpy.random"):
+                what, remedy = "randomness in forward", "give it to the network as an input"
+                self.offences.at(file, node, what, remedy)
             self._import(file, node, text)
             return text
         if _is_of(value, "torch"):
@@ -272,7 +275,7 @@ class Plan:
             return "train" in inspect.signature(kind.__call__).parameters
         if any(each.owner is type(module) for each in self.analysis.own_layers.values()):
             return True
-        return type(module) in self.analysis.flags or any(map(self.takes_train, module.children()))
+        return any(map(self.takes_train, module.children()))
 
     def second_is_train(self, modules: list[torch.nn.Module]) -> bool:
         """Whether ``train`` comes right behind the input."""
@@ -330,6 +333,18 @@ class Plan:
                 if inner and inner[1] is not node and self._runs_with_train(*inner, kind):
                     return True
         return False
+
+    def run_functions(self) -> list[tuple[File, ast.FunctionDef]]:
+        """The author's functions that ran in a call."""
+        found = [
+            method
+            for kind in self.classes
+            for each in kind.__mro__
+            for name in vars(each)
+            if name != "__init__" and (method := self.method(kind, name))
+        ]
+        found += [key for key, when in self.functions.items() if when == "call"]
+        return [f for f in dict.fromkeys(found) if self.ran(f[0], f[1].body[0].lineno, f[1].end_lineno)]
 
     # what ran
 

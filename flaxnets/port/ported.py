@@ -19,13 +19,14 @@ import torch
 
 from flaxnets import interop
 from flaxnets.interop.layout import as_numpy
-from flaxnets.port import making, network
+from flaxnets.port import looks, making, network
 from flaxnets.port.analysis import Analysis
 from flaxnets.port.author import is_torchs
 from flaxnets.port.byhand import ByHand
 from flaxnets.port.forward import Forward
 from flaxnets.port.sameness import same
 from flaxnets.port.offences import Offences, Unsupported
+from flaxnets.port.operation import Refused
 from flaxnets.port.plan import LAYERS, Plan
 from flaxnets.port.record import recorded
 
@@ -118,8 +119,12 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
     """
     args, kwargs = ((), example) if isinstance(example, dict) else (_tuple(example), {})
     offences = Offences()
-    own = copy.deepcopy(net)
+    looks.before(net, offences)
+    offences.settle()
+    own = _copied(net, offences)
     runs = [recorded(own, args, kwargs, train, offences) for train in (False, True)]
+    looks.after(own, runs, offences)
+    looks.other_batch(own, args, kwargs, runs[0], offences, recorded)
     offences.settle()
     analysis = Analysis(own, runs, offences)
     offences.settle()
@@ -133,12 +138,30 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
             found = _ported(net, Plan(own, analysis, made))
     if found is None:
         offences.found.clear()
-        found = _ported(net, Plan(own, analysis, making.Making({}, {}), by_hand=True))
+        try:
+            found = _ported(net, Plan(own, analysis, making.Making({}, {}), by_hand=True))
+        except Refused as refused:
+            looks.where(own, "", refused.what, refused.remedy, offences)
+            offences.settle()
+            raise
     return found
+
+
+def _copied(net: torch.nn.Module, offences: Offences) -> torch.nn.Module:
+    try:
+        return copy.deepcopy(net)
+    except Exception as error:
+        looks.where(net, "", f"it cannot be copied ({error})", "keep no results in it", offences)
+        offences.settle()
+        raise
 
 
 def _ported(net: torch.nn.Module, plan: Plan) -> Ported:
     plan.writer, plan.call_writer = ByHand(plan), lambda file: Forward(plan, file, None)
+    functions = plan.run_functions()
+    looks.flags(plan.analysis, functions, plan.offences)
+    looks.unknown_calls(plan, functions, plan.offences)
+    plan.offences.settle()
     source = network.written(plan, _root_text(plan), '"""Ported."""\n')
     plan.offences.settle()
     found = Ported(net, source, [], plan)

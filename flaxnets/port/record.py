@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
-from flaxnets.port.author import File, frame_of_author, is_authors, is_torchs, place_of
+from flaxnets.port.author import File, file_of, frame_of_author, is_authors, is_torchs, place_of
 from flaxnets.port.offences import Offences
 
 
@@ -64,6 +64,7 @@ STEERS = (
     "write it on whole tensors (torch.where, masks), or move it out of forward: what is compiled "
     "has one way, whatever the numbers are"
 )
+OWN = "write it with operations whose gradients are known"
 SET_ITEM = "build a new tensor (torch.cat, torch.where) instead of writing into one"
 
 
@@ -91,7 +92,7 @@ class Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         frame = frame_of_author(2)
         file, node = place_of(frame) if frame else (None, None)
-        self._stop(name, file, frame, args)
+        self._stop(name, file, frame, args, kwargs)
         out, is_changed = _out_of_place(func, args, kwargs)
         if is_changed and file and frame:
             self.in_place.setdefault((file.path, frame.f_lineno), file)
@@ -102,12 +103,12 @@ class Recorder(TorchFunctionMode):
         self.events.append(Event(file, node, owner, name, None, args, kwargs, out, code, is_method))
         return out
 
-    def _stop(self, name: str, file: File | None, frame: Any, args: Any) -> None:
+    def _stop(self, name: str, file: File | None, frame: Any, args: Any, kwargs: Any) -> None:
         if not file:
             return
         if name in STOPS:
             self.offences.at(file, frame.f_lineno, STOPS[name], STEERS)
-        if name == "__setitem__":
+        if name == "__setitem__" or kwargs.get("out") is not None:
             self.offences.at(file, frame.f_lineno, "a tensor is written into", SET_ITEM)
         elif _is_in_place(name) and args and self._is_state(args[0]):
             what = "forward changes a parameter or buffer of its own"
@@ -194,12 +195,22 @@ def _patched(recorder: Recorder) -> Iterator[None]:
     def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
         return recorder.call(original, module, args, kwargs)
 
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        frame = frame_of_author(2)
+        if frame is not None and not recorder.inside:
+            file = file_of(frame.f_code.co_filename)
+            recorder.offences.at(file, frame.f_lineno, f"{cls.__name__} is an autograd.Function", OWN)
+        return applying.__func__(cls, *args, **kwargs)
+
+    applying: Any = torch.autograd.Function.apply
+    torch.autograd.Function.apply = classmethod(apply)  # type: ignore[method-assign, assignment]
     torch.nn.Module.__call__ = call  # type: ignore[method-assign]
     sys.settrace(recorder.trace)
     try:
         yield
     finally:
         sys.settrace(tracing)
+        torch.autograd.Function.apply = classmethod(applying.__func__)  # type: ignore[method-assign]
         torch.nn.Module.__call__ = original  # type: ignore[method-assign]
 
 
@@ -239,7 +250,7 @@ def _out_of_place(func: Any, args: Any, kwargs: Any, inner: bool = False) -> tup
     if inner or not _is_in_place(name):
         return func(*args, **kwargs), False
     other = getattr(torch.Tensor, name[:-1], None) or getattr(torch.nn.functional, name[:-1], None)
-    if other is None or not isinstance(args[0], torch.Tensor):
+    if not callable(other) or not isinstance(args[0], torch.Tensor):
         return func(*args, **kwargs), True
     return other(*args, **kwargs), True
 

@@ -1,0 +1,233 @@
+"""What a network may not have: found before and after it has run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.nn.utils import parametrize
+
+from flaxnets.port.analysis import Analysis
+from flaxnets.port.author import class_of, file_of, is_authors, is_torchs
+from flaxnets.port.offences import Offences
+from flaxnets.port.record import Run
+
+HOOKS = {
+    "_forward_hooks": "a forward hook",
+    "_forward_pre_hooks": "a forward pre-hook",
+    "_backward_hooks": "a backward hook",
+    "_backward_pre_hooks": "a backward pre-hook",
+}
+NO_HOOK = "write what it does into forward, or remove it"
+METHODS = (  # of lists, dicts and texts
+    "append extend insert pop items values keys get copy join format index count update reverse "
+    "setdefault lower upper startswith endswith split children named_children"
+).split()
+BATCH = "say x.size(0), or -1, where the batch is"
+CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
+
+
+def before(net: torch.nn.Module, offences: Offences) -> None:
+    """Hooks, parametrizations, lazy modules, forwards that are none of the class's."""
+    for name, module in net.named_modules():
+        for what, remedy in _faults(module):
+            where(net, name, what, remedy, offences)
+        for key, parameter in module.named_parameters(recurse=False):
+            if getattr(parameter, "_backward_hooks", None):
+                where(net, f"{name}.{key}".lstrip("."), "a hook of a parameter", NO_HOOK, offences)
+
+
+def _faults(module: torch.nn.Module) -> Iterator[tuple[str, str]]:
+    if parametrize.is_parametrized(module) or _is_old_norm(module):
+        yield "a parametrization", "remove it (remove_parametrizations, remove_weight_norm) first"
+        return
+    for key, what in HOOKS.items():
+        if getattr(module, key, None):
+            yield what, NO_HOOK
+    if isinstance(module, torch.nn.modules.lazy.LazyModuleMixin) and module.has_uninitialized_params():  # type: ignore[misc]
+        yield "a lazy module", "call it once, or say its sizes"
+    if "forward" in vars(module):
+        yield "a forward that was replaced", "write it into the class"
+    if not is_torchs(module) and not isinstance(module, torch.jit.ScriptModule):
+        try:
+            class_of(type(module))
+        except (OSError, TypeError, StopIteration):
+            yield "a module without Python source", "port what it does by itself"
+
+
+def _is_old_norm(module: torch.nn.Module) -> bool:
+    hooks = [type(hook).__name__ for hook in module._forward_pre_hooks.values()]
+    return any(name.endswith(("Norm", "PruningMethod", "Pruning")) or "Prun" in name for name in hooks) or any(
+        name.endswith(("_orig", "_g")) and f"{name.rpartition('_')[0]}" in vars(module)
+        for name in module._parameters
+    )
+
+
+def where(
+    net: torch.nn.Module, path: str, what: str, remedy: str, offences: Offences
+) -> None:
+    """An offence of a module: where its attribute is defined, else where its class is."""
+    parts = path.split(".") if path else []
+    for depth in range(len(parts), -1, -1):
+        owner = net
+        for part in parts[: max(depth - 1, 0)]:
+            owner = getattr(owner, part)
+        if is_torchs(owner) and depth > 0:
+            continue
+        try:
+            found = class_of(type(owner))
+        except (OSError, TypeError, StopIteration):
+            continue
+        line = found.line_of(parts[depth - 1]) if depth else found.node.lineno
+        offences.at(found.file, line, f"{path or type(net).__name__}: {what}", remedy)
+        return
+    offences.nowhere(f"{path or type(net).__name__}: {what}", remedy)
+
+
+def after(net: torch.nn.Module, runs: list[Run], offences: Offences) -> None:
+    """Modules that were never called, parameters that were never read, flags that steer."""
+    called = {id(event.module) for run in runs for event in run.events if event.module is not None}
+    inner = {
+        id(below)
+        for module in net.modules()
+        if is_torchs(module) and not isinstance(module, CONTAINERS)
+        for below in module.modules()
+        if below is not module
+    }
+    for name, module in net.named_modules():
+        has_state = any(True for _ in module.parameters()) or any(True for _ in module.buffers())
+        is_list = isinstance(module, torch.nn.ModuleList | torch.nn.ModuleDict)
+        if has_state and not is_list and id(module) not in called | inner:
+            if all(id(each) not in called for each in module.modules()):
+                where(net, name, "a submodule that is never called", "delete it", offences)
+    _unread(net, runs, offences)
+
+
+def _unread(net: torch.nn.Module, runs: list[Run], offences: Offences) -> None:
+    read = {
+        id(leaf)
+        for run in runs
+        for event in run.events
+        for leaf in torch.utils._pytree.tree_leaves((event.args, event.kwargs))
+        if isinstance(leaf, torch.Tensor)
+    }
+    for name, module in net.named_modules():
+        if is_torchs(module):
+            continue
+        for key, parameter in module._parameters.items():
+            if parameter is not None and id(parameter) not in read:
+                path = f"{name}.{key}".lstrip(".")
+                where(net, path, "a parameter that is never read", "delete it", offences)
+        for key in module._non_persistent_buffers_set:
+            path = f"{name}.{key}".lstrip(".")
+            where(net, path, "a buffer that no state_dict has", "register it persistent", offences)
+
+
+def flags(analysis: Analysis, functions: list[Any], offences: Offences) -> None:
+    """``self.training`` may steer dropout, and nothing else."""
+    for file, function in functions:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Attribute) and node.attr == "training":
+                if not _steers_dropout(analysis, file, node):
+                    what = "paths that differ between training and evaluation"
+                    offences.at(file, node, what, "port each by itself, or always return both")
+        arguments = function.args
+        if function.name == "forward" and (arguments.vararg or arguments.kwarg):
+            offences.at(file, function, "any number of arguments", "name the arguments of forward")
+
+
+def _steers_dropout(analysis: Analysis, file: Any, node: ast.AST) -> bool:
+    for above in file.above(node):
+        if above in analysis.own_layers:
+            return True
+        if isinstance(above, ast.If):
+            inside = [n for each in above.body for n in ast.walk(each) if n in analysis.written]
+            return all(n in analysis.own_layers for n in inside) and not above.orelse
+        if isinstance(above, ast.FunctionDef):
+            return False
+    return False
+
+
+def other_batch(
+    net: torch.nn.Module, args: Any, kwargs: Any, first: Run, offences: Offences, record: Any
+) -> Run | None:
+    """The network at another batch size: no number of the example may stand for it."""
+    more = _grown((args, kwargs))
+    if more is None:
+        return None
+    try:
+        run: Run = record(net, *more, False, offences)
+    except Exception as error:
+        _of_batch(error, net, offences)
+        return None
+    _compare(first, run, net, offences)
+    return run
+
+
+def _grown(tree: Any) -> Any:
+    """One sample more of each input that has as many as the first."""
+    leaves = [t for t in torch.utils._pytree.tree_leaves(tree) if isinstance(t, torch.Tensor)]
+    if not leaves or leaves[0].ndim == 0:
+        return None
+    count = leaves[0].shape[0]
+
+    def grow(tensor: torch.Tensor) -> torch.Tensor:
+        is_mask = tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1]
+        if tensor.ndim == 0 or tensor.shape[0] != count or (is_mask and tensor is not leaves[0]):
+            return tensor
+        return torch.cat([tensor, tensor[:1]])
+
+    return torch.utils._pytree.tree_map_only(torch.Tensor, grow, tree)
+
+
+def _of_batch(error: Exception, net: torch.nn.Module, offences: Offences) -> None:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if is_authors(f.filename) and f.filename.endswith(".py")]
+    text = f"a batch size that is written down ({str(error).splitlines()[0][:80]})"
+    if own:
+        offences.at(file_of(own[-1].filename), own[-1].lineno or 1, text, BATCH)
+    else:
+        where(net, "", text, BATCH, offences)
+
+
+def _compare(first: Run, other: Run, net: torch.nn.Module, offences: Offences) -> None:
+    """The same operations, and sizes that do not mix the batch with others."""
+    a, b = ([e for e in run.events if e.node is not None] for run in (first, other))
+    for one, two in zip(a, b, strict=False):
+        if one.node is not two.node and one.file is not None:
+            offences.at(one.file, one.node or 1, "operations that depend on the batch size", BATCH)
+            return
+    if len(a) != len(b):
+        where(net, "", "operations that depend on the batch size", BATCH, offences)
+
+
+def unknown_calls(plan: Any, functions: list[Any], offences: Offences) -> None:
+    """Methods of what is no tensor, no module and no plain Python."""
+    for file, function in functions:
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            known = node in plan.analysis.written or node in plan.analysis.calls
+            if known or node.func.attr in METHODS or node in plan.analysis.seen:
+                continue
+            if not plan.ran(file, node.lineno, node.end_lineno):
+                continue
+            value = plan.resolve(file, node.func)
+            if value is not None and not inspect.ismodule(value):
+                continue
+            if _is_own_method(plan, node):
+                continue
+            what = f"{ast.unparse(node.func)} is not known"
+            offences.at(file, node, what, "write it with tensors, lists and layers only")
+
+
+def _is_own_method(plan: Any, node: ast.Call) -> bool:
+    func = node.func
+    is_self = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name)
+    if not is_self or func.value.id != "self":  # type: ignore[union-attr]
+        return False
+    return any(plan.method(kind, func.attr) for kind in plan.classes)  # type: ignore[union-attr]
