@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from torch.nn.utils import parametrize
 from flaxnets.port.analysis import Analysis
 from flaxnets.port.author import class_of, file_of, is_authors, is_torchs
 from flaxnets.port.offences import Offences
-from flaxnets.port.record import Run
+from flaxnets.port.record import Event, Run
 
 HOOKS = {
     "_forward_hooks": "a forward hook",
@@ -27,6 +28,7 @@ METHODS = (  # of lists, dicts and texts
     "append extend insert pop items values keys get copy join format index count update reverse "
     "setdefault lower upper startswith endswith split children named_children"
 ).split()
+VIEWS = ("view", "reshape", "expand", "unflatten", "repeat")
 BATCH = "say x.size(0), or -1, where the batch is"
 CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 
@@ -105,6 +107,24 @@ def after(net: torch.nn.Module, runs: list[Run], offences: Offences) -> None:
             if all(id(each) not in called for each in module.modules()):
                 where(net, name, "a submodule that is never called", "delete it", offences)
     _unread(net, runs, offences)
+    for kind in dict.fromkeys(type(m) for m in net.modules() if not is_torchs(m)):
+        _randomness(kind, offences)
+
+
+def _randomness(kind: type, offences: Offences) -> None:
+    """Of Python's or NumPy's, in forward and what stands beside it."""
+    found = class_of(kind)
+    names = vars(sys.modules[kind.__module__]) if kind.__module__ in sys.modules else {}
+    for function in found.node.body:
+        if not isinstance(function, ast.FunctionDef) or function.name == "__init__":
+            continue
+        for node in ast.walk(function):
+            chain = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            root = names.get(chain.partition(".")[0])
+            name = getattr(root, "__name__", "")
+            if name == "random" or (name == "numpy" and ".random" in chain):
+                remedy = "give it to the network as an input"
+                offences.at(found.file, node, "randomness in forward", remedy)
 
 
 def _unread(net: torch.nn.Module, runs: list[Run], offences: Offences) -> None:
@@ -144,9 +164,11 @@ def _steers_dropout(analysis: Analysis, file: Any, node: ast.AST) -> bool:
     for above in file.above(node):
         if above in analysis.own_layers:
             return True
+        if isinstance(above, ast.Return | ast.Raise):
+            return False
         if isinstance(above, ast.If):
-            inside = [n for each in above.body for n in ast.walk(each) if n in analysis.written]
-            return all(n in analysis.own_layers for n in inside) and not above.orelse
+            inside = [n for each in above.body for n in ast.walk(each) if n in analysis.seen]
+            return not above.orelse and all(n in analysis.own_layers for n in inside)
         if isinstance(above, ast.FunctionDef):
             return False
     return False
@@ -162,10 +184,25 @@ def other_batch(
     try:
         run: Run = record(net, *more, False, offences)
     except Exception as error:
-        _of_batch(error, net, offences)
+        events = getattr(error, "events", [])
+        if not _kept_sizes(first.events, events, offences):
+            _of_batch(error, net, offences)
         return None
-    _compare(first, run, net, offences)
+    if not _kept_sizes(first.events, run.events, offences):
+        _compare(first, run, net, offences)
     return run
+
+
+def _kept_sizes(first: list[Event], other: list[Event], offences: Offences) -> bool:
+    """Whether a view or the like gives as many rows, of more."""
+    for one, two in zip(first, other, strict=False):
+        if one.node is not two.node or one.file is None or one.node is None:
+            continue
+        if one.name in VIEWS and one.args and one.args[0].shape[:1] != two.args[0].shape[:1]:
+            if one.out.shape[:1] == two.out.shape[:1] and one.args[0].shape[:1] == one.out.shape[:1]:
+                offences.at(one.file, one.node, "a batch size that is written down", BATCH)
+                return True
+    return False
 
 
 def _grown(tree: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
-from flaxnets.port.author import File, file_of, frame_of_author, is_authors, is_torchs, place_of
+from flaxnets.port.author import File, class_of, file_of, frame_of_author, is_authors, is_torchs, place_of
 from flaxnets.port.offences import Offences
 
 
@@ -65,6 +65,7 @@ STEERS = (
     "has one way, whatever the numbers are"
 )
 OWN = "write it with operations whose gradients are known"
+ALIAS = "a tensor is changed in place and read again under another name"
 SET_ITEM = "build a new tensor (torch.cat, torch.where) instead of writing into one"
 
 
@@ -86,7 +87,10 @@ class Recorder(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if self.inside or not self.owners:
-            return _out_of_place(func, args, kwargs, inner=True)[0]
+            out, is_changed = _out_of_place(func, args, kwargs, inner=True)
+            if is_changed and (frame := frame_of_author(2)):
+                self._changes(file_of(frame.f_code.co_filename), frame)
+            return out
         name = _name(func)
         if name in ("_has_torch_function", "is_floating_point") or name.startswith("_backward"):
             return func(*args, **kwargs)
@@ -95,13 +99,17 @@ class Recorder(TorchFunctionMode):
         self._stop(name, file, frame, args, kwargs)
         out, is_changed = _out_of_place(func, args, kwargs)
         if is_changed and file and frame:
-            self.in_place.setdefault((file.path, frame.f_lineno), file)
+            self._changes(file, frame)
         args, kwargs = _kept(args), _kept(kwargs)
         owner = self.owners[-1]
         code, is_method = (frame.f_code, _is_method(node, frame)) if frame else (None, False)
         name = name[:-1] if is_changed and _is_in_place(name) else name
         self.events.append(Event(file, node, owner, name, None, args, kwargs, out, code, is_method))
         return out
+
+    def _changes(self, file: File, frame: types.FrameType) -> None:
+        """What is done out of place here changes a tensor in torch."""
+        self.in_place.setdefault((file.path, frame.f_lineno), file)
 
     def _stop(self, name: str, file: File | None, frame: Any, args: Any, kwargs: Any) -> None:
         if not file:
@@ -160,32 +168,39 @@ def recorded(
     net.train(train)
     state = {t.untyped_storage().data_ptr() for t in [*net.parameters(), *net.buffers()]}
     recorder = Recorder(offences, state)
-    expected = _plainly(net, args, kwargs)
-    with _patched(recorder), torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        saved = {k: v.clone() for k, v in net.state_dict().items()}
-        out = net(*_copies(args), **_copies(kwargs))
-        net.load_state_dict(saved)
-    if recorder.in_place and not _same(out, expected):
+    with _patched(recorder), _kept_state(net):
+        try:
+            out = net(*_copies(args), **_copies(kwargs))
+        except Exception as error:
+            error.events = recorder.events  # type: ignore[attr-defined]
+            raise
+    if not _same(out, _plainly(net, args, kwargs)):
         for (_, line), file in recorder.in_place.items():
-            offences.at(
-                file,
-                line,
-                "a tensor is changed in place and read again under another name",
-                "write it without the underscore and inplace=True, and assign the result",
-            )
+            offences.at(file, line, ALIAS, "write it out of place, and assign the result")
+        if not recorder.in_place and not offences.found:
+            found = class_of(type(net))
+            what = "its outputs are not the same when it is called again"
+            offences.at(found.file, found.node, what, "draw and keep nothing in forward")
     given = recorder.calls[-1][1] if recorder.calls else {}
     return Run(recorder.events, given, out, recorder.lines, recorder.calls)
 
 
 def _plainly(net: torch.nn.Module, args: Any, kwargs: Any) -> Any:
     """The outputs, as torch has them."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with _kept_state(net):
+        return net(*_copies(args), **_copies(kwargs))
+
+
+@contextlib.contextmanager
+def _kept_state(net: torch.nn.Module) -> Iterator[None]:
+    """Always the same random numbers, and statistics that are as before."""
+    saved = {name: value.clone() for name, value in net.state_dict().items()}
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        saved = {k: v.clone() for k, v in net.state_dict().items()}
-        out = net(*_copies(args), **_copies(kwargs))
-        net.load_state_dict(saved)
-    return out
+        try:
+            yield
+        finally:
+            net.load_state_dict(saved)
 
 
 @contextlib.contextmanager
