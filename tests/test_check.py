@@ -22,6 +22,14 @@ from flaxnets.parity.example import drawn_like
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_soon():
+    """Nearly all of the time is XLA's, for programs that run once."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 class TorchNet(torch.nn.Module):
     """Layers of each kind that training changes, in-place functions, a dropout on a flattening."""
 
@@ -227,6 +235,36 @@ def test_layouts_may_be_said():
     assert all(
         f.records and all(r.passed for r in f.records) for f in compare.findings(pair, levels)
     )
+
+
+def test_layouts_of_inner_modules_may_be_said_and_masks_go_by_them():
+    asked = set()
+
+    def inner(path, call, array):
+        asked.add((path, call))
+        if path == "drop":
+            return array.reshape(-1, 2, 2, 3).transpose(0, 3, 1, 2).reshape(-1, 12)
+        return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+    (found,) = compare.findings(any_pair(NET, Net(), EXAMPLE, inner=inner), [5])
+    assert all(record.passed for record in found.records)
+    assert {("conv", 1), ("norm", 1), ("drop", 1), ("fc", 1)} == asked
+    as_it_lies = any_pair(NET, Net(), EXAMPLE, inner=lambda path, call, array: array)
+    (found,) = compare.findings(as_it_lies, [5])
+    assert not all(record.passed for record in found.records)
+
+
+def test_torchs_own_rounded_sixth_has_a_bound_of_its_own():
+    class Steep(Logits):
+        def __call__(self, x):
+            return nn.hard_sigmoid(self.fc(x))
+
+    net = torch.nn.Sequential()
+    net.fc, net.act = torch.nn.Linear(3, 4), torch.nn.Hardsigmoid()
+    pair = any_pair(net, Steep(), torch.rand(5, 3))
+    records = [r for r in compare.measured(pair, None, 7) if r.lane == "float64"]
+    assert {r.bound for r in records} == {1e-7}
+    assert all(r.passed for r in records) and max(r.error for r in records) > 1e-9
 
 
 def test_the_network_is_left_as_it_was_whatever_its_dtype():
