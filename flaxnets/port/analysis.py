@@ -186,7 +186,9 @@ class Analysis:
 
     def follows_training(self, node: ast.AST | None) -> bool:
         """Whether an argument of a call is the module's own flag."""
-        given = [*node.args, *(k.value for k in node.keywords)] if isinstance(node, ast.Call) else []
+        given = (
+            [*node.args, *(k.value for k in node.keywords)] if isinstance(node, ast.Call) else []
+        )
         return any(isinstance(each, ast.Attribute) and each.attr == "training" for each in given)
 
     def insist(self, op: Operation, value: torch.Tensor) -> None:

@@ -177,7 +177,9 @@ MISSING: Any = object()
 OURS = ("parent", "name", "dtype", "param_dtype", "implementation", "tied_to")
 OTHERWISE = {  # arguments that a module of torch's keeps under another name
     "use_bias": lambda m: getattr(m, "bias", getattr(m, "in_proj_bias", None)) is not None,
-    "nonlinearity": lambda m: str(getattr(m, "nonlinearity", getattr(m, "mode", ""))).lower().replace("rnn_", ""),
+    "nonlinearity": lambda m: (
+        str(getattr(m, "nonlinearity", getattr(m, "mode", ""))).lower().replace("rnn_", "")
+    ),
     "num_parameters": lambda m: m.num_parameters,
     "d_model": lambda m: m.self_attn.embed_dim,
     "nhead": lambda m: m.self_attn.num_heads,
@@ -195,7 +197,10 @@ def _value(module: Any, name: str) -> Any:
     if kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell") and name == "use_bias":
         return module.bias
     if kind.startswith("Transformer"):
-        inner = {"dropout": lambda: module.dropout.p, "batch_first": lambda: module.self_attn.batch_first}
+        inner = {
+            "dropout": lambda: module.dropout.p,
+            "batch_first": lambda: module.self_attn.batch_first,
+        }
         inner["use_bias"] = lambda: module.linear1.bias is not None
         if name in inner and hasattr(module, "self_attn"):
             return inner[name]()
@@ -210,7 +215,6 @@ def _value(module: Any, name: str) -> Any:
     if name == "normalized_shape" and len(value) == 1:
         return value[0]
     return value
-
 
 
 def _attribute(module: torch.nn.Module, name: str) -> Any:
@@ -247,7 +251,4 @@ def _called(name: str, given: dict[str, str]) -> str:
     return f"{name}({', '.join(texts)})"
 
 
-PLACED = (
-    "in_channels out_channels kernel_size in_features out_features num_features p "
-    "normalized_shape num_embeddings embedding_dim input_size hidden_size output_size"
-).split()
+PLACED = ["in_channels", "out_channels", "kernel_size", "in_features", "out_features", "num_features", "p", "normalized_shape", "num_embeddings", "embedding_dim", "input_size", "hidden_size", "output_size"]

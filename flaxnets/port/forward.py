@@ -66,11 +66,17 @@ class Forward(Statements):
             self.takes_train = True
             is_one = len(node.args) == 1 and not node.keywords
             if all(takes):
-                text += ", train" if is_one and self.plan.second_is_train(modules) else ", train=train"
+                text += (
+                    ", train" if is_one and self.plan.second_is_train(modules) else ", train=train"
+                )
         return own.template.replace("{}", f"{self.text(node.func)}({text})")
 
     def _named(self, node: ast.Call) -> dict[str, ast.AST]:
-        return {"input": node.args[0]} if node.args else {k.arg: k.value for k in node.keywords if k.arg}
+        return (
+            {"input": node.args[0]}
+            if node.args
+            else {k.arg: k.value for k in node.keywords if k.arg}
+        )
 
     def _helper(self, node: ast.Call) -> str | None:
         """The call of a method or function of the author's."""
@@ -153,7 +159,9 @@ class Forward(Statements):
             return self._augmented(node, depth)
         if isinstance(node, ast.AnnAssign) and node.value is not None:
             return [indented(f"{self.text(node.target)} = {self.text(node.value)}", depth)]
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.With | ast.Try | ast.Global | ast.Nonlocal):
+        if isinstance(
+            node, ast.FunctionDef | ast.ClassDef | ast.With | ast.Try | ast.Global | ast.Nonlocal
+        ):
             what = f"{type(node).__name__.lower()} in forward"
             self.plan.offences.at(self.file, node, what, "write it as plain statements or a method")
             return []
@@ -230,5 +238,3 @@ def signature(function: ast.FunctionDef, given: dict[str, Any], is_method: bool)
             text += f" = {ast.unparse(default)}" if is_array else f"={ast.unparse(default)}"
         found.append(text)
     return found
-
-

@@ -50,7 +50,10 @@ def _faults(module: torch.nn.Module) -> Iterator[tuple[str, str]]:
     for key, what in HOOKS.items():
         if getattr(module, key, None):
             yield what, NO_HOOK
-    if isinstance(module, torch.nn.modules.lazy.LazyModuleMixin) and module.has_uninitialized_params():  # type: ignore[misc]
+    if (
+        isinstance(module, torch.nn.modules.lazy.LazyModuleMixin)
+        and module.has_uninitialized_params()
+    ):  # type: ignore[misc]
         yield "a lazy module", "call it once, or say its sizes"
     if "forward" in vars(module):
         yield "a forward that was replaced", "write it into the class"
@@ -63,15 +66,15 @@ def _faults(module: torch.nn.Module) -> Iterator[tuple[str, str]]:
 
 def _is_old_norm(module: torch.nn.Module) -> bool:
     hooks = [type(hook).__name__ for hook in module._forward_pre_hooks.values()]
-    return any(name.endswith(("Norm", "PruningMethod", "Pruning")) or "Prun" in name for name in hooks) or any(
+    return any(
+        name.endswith(("Norm", "PruningMethod", "Pruning")) or "Prun" in name for name in hooks
+    ) or any(
         name.endswith(("_orig", "_g")) and f"{name.rpartition('_')[0]}" in vars(module)
         for name in module._parameters
     )
 
 
-def where(
-    net: torch.nn.Module, path: str, what: str, remedy: str, offences: Offences
-) -> None:
+def where(net: torch.nn.Module, path: str, what: str, remedy: str, offences: Offences) -> None:
     """An offence of a module: where its attribute is defined, else where its class is."""
     parts = path.split(".") if path else []
     for depth in range(len(parts), -1, -1):
@@ -199,7 +202,10 @@ def _kept_sizes(first: list[Event], other: list[Event], offences: Offences) -> b
         if one.node is not two.node or one.file is None or one.node is None:
             continue
         if one.name in VIEWS and one.args and one.args[0].shape[:1] != two.args[0].shape[:1]:
-            if one.out.shape[:1] == two.out.shape[:1] and one.args[0].shape[:1] == one.out.shape[:1]:
+            if (
+                one.out.shape[:1] == two.out.shape[:1]
+                and one.args[0].shape[:1] == one.out.shape[:1]
+            ):
                 offences.at(one.file, one.node, "a batch size that is written down", BATCH)
                 return True
     return False

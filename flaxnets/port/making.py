@@ -92,7 +92,9 @@ def _is_init_of(frame: types.FrameType, module: torch.nn.Module) -> bool:
 def _arguments(frame: types.FrameType, module: torch.nn.Module) -> Arguments:
     code = frame.f_code
     count = code.co_argcount + code.co_kwonlyargcount
-    return {name: frame.f_locals[name] for name in code.co_varnames[1:count] if name in frame.f_locals}
+    return {
+        name: frame.f_locals[name] for name in code.co_varnames[1:count] if name in frame.f_locals
+    }
 
 
 def made_anew(net: torch.nn.Module, numbers: tuple[int, ...]) -> Making | None:
@@ -226,7 +228,11 @@ def signature(net: torch.nn.Module) -> dict[str, Any]:
     for name, module in net.named_modules(remove_duplicate=False):
         found[f"{name}:kind"] = (type(module), module.extra_repr())
         for key, value in vars(module).items():
-            if key[:1] != "_" and key != "training" and isinstance(value, int | float | str | tuple):
+            if (
+                key[:1] != "_"
+                and key != "training"
+                and isinstance(value, int | float | str | tuple)
+            ):
                 found[f"{name}:{key}"] = value
     for name, tensor in net.state_dict(keep_vars=True).items():
         found[f"{name}:shape"] = tuple(tensor.shape)

@@ -10,23 +10,9 @@ from flaxnets import layers
 from flaxnets.port.layouts import Layout
 from flaxnets.port.operation import Operation, Refused
 
-MAPS = (
-    "Conv1d Conv2d ConvTranspose1d ConvTranspose2d BatchNorm1d BatchNorm2d GroupNorm InstanceNorm1d "
-    "InstanceNorm2d LocalResponseNorm MaxPool1d MaxPool2d AvgPool1d AvgPool2d AdaptiveAvgPool1d "
-    "AdaptiveAvgPool2d AdaptiveMaxPool1d AdaptiveMaxPool2d Upsample UpsamplingBilinear2d "
-    "UpsamplingNearest2d PixelShuffle PixelUnshuffle ZeroPad1d ZeroPad2d ConstantPad1d ConstantPad2d "
-    "ReflectionPad1d ReflectionPad2d ReplicationPad1d ReplicationPad2d CircularPad1d CircularPad2d "
-    "Dropout1d Dropout2d FeatureAlphaDropout Softmax2d"
-).split()
-EACH = (
-    "ReLU ReLU6 LeakyReLU ELU CELU SELU GELU SiLU Mish Hardswish Hardsigmoid Hardtanh Hardshrink "
-    "Softshrink Sigmoid LogSigmoid Tanh Tanhshrink Softplus Softsign Threshold RReLU Dropout "
-    "AlphaDropout Identity"
-).split()
-AS_TORCH = (
-    "Embedding EmbeddingBag RNN LSTM GRU RNNCell LSTMCell GRUCell MultiheadAttention "
-    "TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer"
-).split()
+MAPS = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d", "BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "LocalResponseNorm", "MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "PixelShuffle", "PixelUnshuffle", "ZeroPad1d", "ZeroPad2d", "ConstantPad1d", "ConstantPad2d", "ReflectionPad1d", "ReflectionPad2d", "ReplicationPad1d", "ReplicationPad2d", "CircularPad1d", "CircularPad2d", "Dropout1d", "Dropout2d", "FeatureAlphaDropout", "Softmax2d"]
+EACH = ["ReLU", "ReLU6", "LeakyReLU", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "Hardtanh", "Hardshrink", "Softshrink", "Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "Softplus", "Softsign", "Threshold", "RReLU", "Dropout", "AlphaDropout", "Identity"]
+AS_TORCH = ["Embedding", "EmbeddingBag", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder", "TransformerDecoderLayer"]
 OF_FEATURES = ("Linear", "BatchNorm1d", "LayerNorm", "PReLU", "RMSNorm")  # as flattened_from says
 UNKNOWN = "write it with the layers of torch.nn that flaxnets.layers has"
 
@@ -130,5 +116,3 @@ def _unflattened(op: Operation, module: Any, x: torch.Tensor) -> None:
         op.analysis.option(op, module, "of_maps", False)
         op.want("input")
     op.gives(becomes)
-
-

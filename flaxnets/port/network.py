@@ -49,8 +49,6 @@ def written(plan: Plan, root: str, header: str) -> str:
     body = "\n\n\n".join([*units_text, _load(plan, root)])
     constants = "\n".join(_constant(plan, *key) for key in [*plan.constants])
     text = f"{header}\n{_imports(plan, constants + body)}\n{constants}\n\n{body}"
-    if __import__("os").environ.get("DBG"): print(text)
-    if __import__("os").environ.get("DBG"): print(text)
     return formatted(_with_alias(text))
 
 
@@ -130,7 +128,11 @@ def _fields(plan: Plan, kind: type) -> list[str]:
 
 def _default(writer: Setup, node: ast.expr) -> str:
     text = writer.text(node)
-    return f"({text[1:-1]}{',' if len(node.elts) == 1 else ''})" if isinstance(node, ast.List) else text
+    return (
+        f"({text[1:-1]}{',' if len(node.elts) == 1 else ''})"
+        if isinstance(node, ast.List)
+        else text
+    )
 
 
 def _type(values: list[Any], default: ast.expr | None) -> str:
@@ -381,4 +383,3 @@ def formatted(text: str) -> str:
         if run.returncode == 0:
             text = run.stdout
     return text
-

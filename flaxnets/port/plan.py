@@ -344,7 +344,9 @@ class Plan:
             if name != "__init__" and (method := self.method(kind, name))
         ]
         found += [key for key, when in self.functions.items() if when == "call"]
-        return [f for f in dict.fromkeys(found) if self.ran(f[0], f[1].body[0].lineno, f[1].end_lineno)]
+        return [
+            f for f in dict.fromkeys(found) if self.ran(f[0], f[1].body[0].lineno, f[1].end_lineno)
+        ]
 
     # what ran
 
@@ -382,7 +384,11 @@ def _chain(node: ast.AST) -> list[str]:
 
 def _stored(node: Any) -> set[str]:
     """The names that a function, or what is like it, binds."""
-    found = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    found = {
+        each.id
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
     if isinstance(node, ast.FunctionDef | ast.Lambda):
         arguments = node.args
         each = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -392,7 +398,6 @@ def _stored(node: Any) -> set[str]:
 
 @functools.lru_cache(256)
 def _globals_of(path: str, kinds: tuple[type, ...]) -> dict[str, Any]:
-
 
     for module in [*sys.modules.values()]:
         if getattr(module, "__file__", None) == path:
@@ -410,4 +415,9 @@ def _is_of(value: Any, package: str) -> bool:
     )
 
 
-OWNED = {name for name in LINENS if not name.startswith("_")} | {"init", "apply", "param", "variable"}
+OWNED = {name for name in LINENS if not name.startswith("_")} | {
+    "init",
+    "apply",
+    "param",
+    "variable",
+}

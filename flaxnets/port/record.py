@@ -18,7 +18,15 @@ from typing import Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
-from flaxnets.port.author import File, class_of, file_of, frame_of_author, is_authors, is_torchs, place_of
+from flaxnets.port.author import (
+    File,
+    class_of,
+    file_of,
+    frame_of_author,
+    is_authors,
+    is_torchs,
+    place_of,
+)
 from flaxnets.port.offences import Offences
 
 
@@ -82,9 +90,7 @@ class Recorder(TorchFunctionMode):
         self.inside = 0  # of torch's own modules
         self.in_place: dict[tuple[str, int], File] = {}
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if self.inside or not self.owners:
             out, is_changed = _out_of_place(func, args, kwargs, inner=True)
@@ -161,9 +167,7 @@ class Recorder(TorchFunctionMode):
         return self.trace
 
 
-def recorded(
-    net: torch.nn.Module, args: Any, kwargs: Any, train: bool, offences: Offences
-) -> Run:
+def recorded(net: torch.nn.Module, args: Any, kwargs: Any, train: bool, offences: Offences) -> Run:
     """A call of a network with all that it does. Aliasing that means something is an offence."""
     net.train(train)
     state = {t.untyped_storage().data_ptr() for t in [*net.parameters(), *net.buffers()]}
@@ -214,7 +218,9 @@ def _patched(recorder: Recorder) -> Iterator[None]:
         frame = frame_of_author(2)
         if frame is not None and not recorder.inside:
             file = file_of(frame.f_code.co_filename)
-            recorder.offences.at(file, frame.f_lineno, f"{cls.__name__} is an autograd.Function", OWN)
+            recorder.offences.at(
+                file, frame.f_lineno, f"{cls.__name__} is an autograd.Function", OWN
+            )
         return applying.__func__(cls, *args, **kwargs)
 
     applying: Any = torch.autograd.Function.apply
@@ -289,6 +295,8 @@ def _copies(tree: Any) -> Any:
 def _same(a: Any, b: Any) -> bool:
     ours, theirs = (torch.utils._pytree.tree_leaves(tree) for tree in (a, b))
     return len(ours) == len(theirs) and all(
-        torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) if isinstance(x, torch.Tensor) else x == y
+        torch.equal(torch.nan_to_num(x), torch.nan_to_num(y))
+        if isinstance(x, torch.Tensor)
+        else x == y
         for x, y in zip(ours, theirs, strict=True)
     )

@@ -106,7 +106,11 @@ class Rewriter:
         names = {id(node): name for name, node in nodes.items()}
         given: list[ast.AST] = [*call.args]
         first = nodes.get("input")
-        if first is not None and first not in given and first not in [k.value for k in call.keywords]:
+        if (
+            first is not None
+            and first not in given
+            and first not in [k.value for k in call.keywords]
+        ):
             given = [first, *given]
         texts = [
             self._wrapped(names.get(id(each), ""), each, wraps)

@@ -35,7 +35,9 @@ def same(net: torch.nn.Module, model: Any) -> None:
 
 def _leaves(net: torch.nn.Module) -> list[str]:
     """torch's own modules, whose inner ones are their affair."""
-    return [n for n, m in net.named_modules() if n and is_torchs(m) and not isinstance(m, CONTAINERS)]
+    return [
+        n for n, m in net.named_modules() if n and is_torchs(m) and not isinstance(m, CONTAINERS)
+    ]
 
 
 CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)

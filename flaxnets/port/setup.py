@@ -290,7 +290,6 @@ class Setup(Statements):
 
 def _dtype(tensor: torch.Tensor) -> str:
 
-
     return DTYPES[tensor.dtype]
 
 
@@ -301,5 +300,3 @@ def _is_self(node: ast.AST) -> bool:
 def _is_super(node: ast.AST) -> bool:
     is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     return is_call and node.func.id == "super"  # type: ignore[attr-defined]
-
-

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-
 from flaxnets.port.operation import Operation, Written
 
 Make = Callable[[Operation], Written | None]

@@ -39,6 +39,4 @@ def _train(op: Operation) -> str:
     raise Refused("a training flag that is no self.training", "say training=self.training")
 
 
-RULES: dict[str, tuple[str, Make]] = {
-    name: ("input p training inplace", _dropped) for name in LAYERS
-}
+RULES: dict[str, tuple[str, Make]] = dict.fromkeys(LAYERS, ("input p training inplace", _dropped))

@@ -177,7 +177,7 @@ RULES: dict[str, tuple[str, Make]] = {
     **{name: ("input", unary(f"jnp.{name}({{input}})")) for name in _NUMPYS.split()},
     **{name: ("input other", binary(sign)) for name, sign in _OPERATORS.items()},
     **{name: ("input", function(ours)) for name, ours in _FUNCTIONS.items()},
-    **{name: ("input", _as_it_is) for name in _SAME.split()},
+    **dict.fromkeys(_SAME.split(), ("input", _as_it_is)),
     "neg": ("input", unary("-{input}")),
     "negative": ("input", unary("-{input}")),
     "rsqrt": ("input", unary("jax.lax.rsqrt({input})")),

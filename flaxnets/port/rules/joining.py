@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-
 from flaxnets.port.operation import Operation, Refused, Written
 
 Make = Callable[[Operation], Written | None]
@@ -59,7 +58,6 @@ def _unbind(op: Operation) -> Written | None:
         return None  # the tensor is what is iterated over, here too
     dim: Any = op["dim"] or 0
     return op.written("{input}" if dim == 0 else f"jnp.moveaxis({{input}}, {dim}, 0)")
-
 
 
 RULES: dict[str, tuple[str, Make]] = {

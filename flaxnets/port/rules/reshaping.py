@@ -143,7 +143,10 @@ def _moving(order: list[int]) -> str:
         return "{input}"
     moved = [i for i, j in enumerate(order) if i != j]
     if len(moved) == 2:
-        a, b = (i - len(order) if moved == [*range(len(order))][-2:] and len(order) > 2 else i for i in moved)
+        a, b = (
+            i - len(order) if moved == [*range(len(order))][-2:] and len(order) > 2 else i
+            for i in moved
+        )
         return "{input}.T" if len(order) == 2 else f"{{input}}.swapaxes({a}, {b})"
     return f"{{input}}.transpose({', '.join(map(str, order))})"
 

@@ -74,16 +74,18 @@ def _unneeded(op: Operation) -> None:
 
 
 _NEW = {"zeros": "jnp.zeros", "ones": "jnp.ones", "empty": "jnp.zeros"}
-_RANDOM = "rand randn randint rand_like randn_like randint_like bernoulli normal multinomial randperm"
+_RANDOM = (
+    "rand randn randint rand_like randn_like randint_like bernoulli normal multinomial randperm"
+)
 _UNNEEDED = "__getdevice __getdtype __getis_cuda is_floating_point __getrequires_grad is_complex"
 
 RULES: dict[str, tuple[str, Make]] = {
     **{name: ("*sizes", filled(ours)) for name, ours in _NEW.items()},
     **{f"{name}_like": ("input", like(f"{ours}_like")) for name, ours in _NEW.items()},
     **{f"new_{name}": ("input *sizes", filled(ours)) for name, ours in _NEW.items()},
-    **{name: ("input", _random) for name in _RANDOM.split()},
+    **dict.fromkeys(_RANDOM.split(), ("input", _random)),
     **{f"{name}_": ("input", _random) for name in ("bernoulli", "normal", "uniform", "random")},
-    **{name: ("input", _unneeded) for name in _UNNEEDED.split()},
+    **dict.fromkeys(_UNNEEDED.split(), ("input", _unneeded)),
     "full": ("size fill_value", _full),
     "arange": ("start end step", _range),
     "eye": ("n m", _eye),
