@@ -75,7 +75,7 @@ class Sides:
         found, gradients, changed = self.run(inputs, train, masks, weights, slopes)
         for i, (a, b) in enumerate(zip(jax.tree.leaves(found), leaves_of(outputs), strict=True)):
             b = self.as_ours(as_numpy(b))
-            yield Finding(f"{when}: output {i}", error_of(a, b), self.bound)
+            yield Finding(f"{when}: output {i}", error_of(a, b, self.draw.each), self.bound)
         if slopes:
             yield from self._slopes(when, outputs, weights, theirs, gradients)
         if train:
@@ -93,7 +93,7 @@ class Sides:
         of_params, of_inputs = found
         for i, (ours, theirs) in enumerate(zip(of_inputs.values(), floats_of(inputs), strict=True)):
             gradient = theirs.grad if theirs.grad is not None else torch.zeros_like(theirs)
-            error = error_of(ours, self.as_ours(as_numpy(gradient)))
+            error = error_of(ours, self.as_ours(as_numpy(gradient)), self.draw.each)
             yield Finding(f"{when}: gradient of input {i}", error, self.bound)
         rest = {k: v for k, v in self.variables.items() if k != "params"}
         slopes = interop.to_torch(self.ours, {"params": of_params, **rest})

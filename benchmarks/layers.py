@@ -19,6 +19,7 @@ from typing import Any
 import environment
 import jax
 from draws import LAYERS
+from draws.draw import Draw
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from layer_check import check_layer, compared
@@ -34,6 +35,7 @@ def main() -> int:
         rows = json.loads(Path(options.output).read_text())["rows"]
         PAGE.write_text(with_table(PAGE.read_text(), rows))
         return 0
+    saved = _saved(Path(options.output)) if options.layer else []
     rows = []
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(options.jobs, context) as pool:
@@ -41,9 +43,20 @@ def main() -> int:
         for row in pool.map(tried, names, [options.draws] * len(names)):
             rows.append(row)
             print(_line(row), row["failed"], flush=True)
-    if not options.layer:
-        environment.save(options.output, rows)
+    environment.save(options.output, merged(saved, rows))
     return int(any(row["failed"] for row in rows))
+
+
+def _saved(path: Path) -> list[dict[str, Any]]:
+    """The rows of an earlier run, if there are some."""
+    found: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
+    return found
+
+
+def merged(saved: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of these layers in place of those that were saved, in the layers' order."""
+    found = {row["layer"]: row for row in (*saved, *rows)}
+    return [found[name] for name in LAYERS if name in found]
 
 
 def tried(name: str, draws: int) -> dict[str, Any]:
@@ -68,13 +81,11 @@ def tried(name: str, draws: int) -> dict[str, Any]:
     except Exception as error:  # what fails is told, and the others go on
         failed = str(error)
     jax.clear_caches()
-    drawn = [option for option in layer.parameters(name) if option in found.options]
-    refused = sorted(layer.refused)
     return {
         "layer": name,
-        "exact": drawn,
-        "refused": refused,
-        "draws": found.draws,
+        "exact": layer.varied(name, found.draws),
+        "refused": sorted(layer.refused),
+        "draws": len(found.draws),
         **found.errors,
         "bounds": found.bounds,
         "failed": failed,
@@ -86,14 +97,14 @@ class _Largest:
 
     def __init__(self) -> None:
         self.errors = {"values": 0.0, "gradients": 0.0, "state": 0.0}
-        self.draws, self.options, self.bounds = 0, set[str](), dict[str, float]()
+        self.draws, self.bounds = list[Draw](), dict[str, float]()
 
-    def add(self, ours: Any, theirs: Any, draw: Any) -> None:
+    def add(self, ours: Any, theirs: Any, draw: Draw) -> None:
         """Of a draw. Raises AssertionError if it is no twin."""
         findings = list(compared(ours, theirs, draw))
         if not all(found.passed for found in findings):
             check_layer(ours, theirs, draw)
-        self.draws, self.options = self.draws + 1, self.options | set(draw.arguments)
+        self.draws.append(draw)
         self.bounds |= draw.bounds
         for name, error, _ in findings:
             kind = {"output": "values", "gradient": "gradients", "state": "state"}
@@ -133,7 +144,7 @@ def parse() -> argparse.Namespace:
     parser = environment.parser(__doc__, "layers.json", data=False)
     add = parser.add_argument
     add("--draws", type=int, default=300, help="of each layer (default: 300)")
-    add("--layer", nargs="+", choices=LAYERS, help="only these, and nothing is saved")
+    add("--layer", nargs="+", choices=LAYERS, help="only these, whose saved rows are replaced")
     add("--jobs", type=int, default=2, help="processes (default: 2)")
     add("--page", action="store_true", help="write the table of docs/layers.md, and draw nothing")
     return parser.parse_args()

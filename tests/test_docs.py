@@ -38,7 +38,6 @@ DTYPE = re.compile(r"\b(u?int\d+|bfloat16|float\d+|floating|dtypes?)\b")
 # Nothing of their own is raised by what only holds values, nor by these.
 NO_ERRORS = {
     "layers.Identity",
-    "layers.ReLU",
     "layers.Module",
     "layers.Tensor",
     "training.steps_per_epoch",

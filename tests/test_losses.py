@@ -105,6 +105,8 @@ def test_where_optax_differs():
 
 REFUSED = [  # torch refuses these too
     ("cross_entropy", LOGITS, CLASSES - 1, {}, "target -1 is out of bounds: classes are 0 to 2"),
+    ("cross_entropy", LOGITS[:, :0], CLASSES, {}, r"must have one class at least, got \(4, 0\)"),
+    ("nll_loss", LOGITS[:, :0], CLASSES, {}, "must have one class at least"),
     ("nll_loss", LOGITS, CLASSES + 1, {}, "target 3 is out of bounds"),
     ("cross_entropy", LOGITS, CLASSES[:3], {}, r"target \(3,\) must be shaped as input \(4, 3\)"),
     ("cross_entropy", LOGITS, LOGITS[:, :2], {}, "without its last axis"),

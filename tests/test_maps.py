@@ -137,6 +137,25 @@ def test_nearest_takes_the_place_that_torch_takes_where_rounding_decides(mode, d
             np.testing.assert_array_equal(times, theirs.grad.numpy().ravel())
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [
+        layers.AdaptiveAvgPool2d(1),
+        layers.AdaptiveAvgPool2d(3),
+        layers.AdaptiveMaxPool2d(1),
+        layers.AdaptiveMaxPool2d(3),
+        layers.MaxPool2d(50, 3, 25),
+        layers.AvgPool2d(50, 3, 25),
+        layers.AvgPool2d(100),
+    ],
+)
+def test_large_windows_are_few_operations(pool):
+    """One for each of their places would be minutes of compiling, if they are of 100."""
+    x = jax.ShapeDtypeStruct((2, 100, 101, 3), jnp.float32)
+    program = jax.jit(lambda x: pool.apply({}, x)).lower(x).as_text()
+    assert program.count(" = stablehlo.") < 200
+
+
 def test_what_is_not_finite_stays_in_its_windows():
     x = np.float32(normal(1, 9, 9, 1))
     x[0, 4, 4, 0] = np.inf

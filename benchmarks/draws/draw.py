@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -37,6 +37,8 @@ class Draw(NamedTuple):
         bounds: of errors that are not rounding's, by the beginning of what a check is called. Each
             has its reason beside it, where it is drawn.
         trains: whether it is called in training too.
+        each: whether errors are relative to each number, not to the largest: of what goes element
+            by element, whose inputs may reach from 1e-30 to 1e10.
     """
 
     arguments: dict[str, Any]
@@ -44,6 +46,7 @@ class Draw(NamedTuple):
     maps: bool | None = None
     bounds: Mapping[str, float] = {}
     trains: bool = True
+    each: bool = False
 
 
 class Wrong(NamedTuple):
@@ -120,11 +123,24 @@ class Layer(NamedTuple):
 
         return tensor
 
-    def parameters(self, name: str) -> list[str]:
-        """What torch's class takes; one that takes nothing may have no constructor of its own."""
+    def parameters(self, name: str) -> dict[str, Any]:
+        """What torch's class takes, and the defaults.
+
+        One that takes nothing may have no constructor of its own.
+        """
         init = self.torchs(name).__init__
         found = inspect.signature(next(iter(typing.get_overloads(init)), init)).parameters
-        return [p for p in found if p not in ("self", "args", "kwargs", *self.unheard)]
+        left_out = ("self", "args", "kwargs", *self.unheard)
+        return {name: each.default for name, each in found.items() if name not in left_out}
+
+    def varied(self, name: str, draws: Iterable[Draw]) -> list[str]:
+        """The options that have two values at least in these draws: one may be the default."""
+        given = [draw.arguments for draw in draws]
+        values = {
+            option: {str(arguments.get(option, default)) for arguments in given}
+            for option, default in self.parameters(name).items()
+        }
+        return [option for option, found in values.items() if len(found) > 1]
 
 
 def drawn(strategy: st.SearchStrategy[Any], n: int) -> list[Any]:

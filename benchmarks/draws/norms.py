@@ -144,7 +144,7 @@ LAYERS = {
             Wrong({**TEN, "affine": True}, normal(4, 9), "last axis of 10"),
             Wrong(TEN, normal(4, 5, 10), r"takes \(N, L, C\)"),
         ],
-        refused={"num_features": Wrong({"num_features": 2}, normal(4), r"takes \(N, L, C\)")},
+        refused={"inputs (C, L)": Wrong({"num_features": 2}, normal(4), r"takes \(N, L, C\)")},
     ),
     "InstanceNorm2d": Layer(
         of_places(tracking(ranks=(2,))),

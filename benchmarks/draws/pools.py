@@ -7,6 +7,7 @@ from draws.draw import Draw, Inputs, Layer, Wrong, halves, normal
 
 small = st.integers(1, 3)
 places = st.integers(1, 8)
+kernels = st.one_of(st.integers(1, 4), st.sampled_from([9, 12]))  # large ones go by blocks
 
 
 def lows(*shape: int) -> Inputs:
@@ -22,7 +23,7 @@ def lows(*shape: int) -> Inputs:
 @st.composite
 def windows(draw, rank, dilated):
     """Sizes of windows that fit maps of the places."""
-    kernel = tuple(draw(st.lists(st.integers(1, 4), min_size=rank, max_size=rank)))
+    kernel = tuple(draw(st.lists(kernels, min_size=rank, max_size=rank)))
     found = {"kernel_size": kernel}
     if draw(st.booleans()):
         found["stride"] = tuple(draw(st.lists(small, min_size=rank, max_size=rank)))
@@ -37,7 +38,8 @@ def windows(draw, rank, dilated):
         found["padding"] = min(found["padding"], kernel[0] // 2)
     steps = found.get("dilation", 1)
     steps = steps if isinstance(steps, tuple) else (steps,) * rank
-    sizes = [draw(st.integers(d * (k - 1) + 1, 8 + k)) for k, d in zip(kernel, steps, strict=True)]
+    least = [d * (k - 1) + 1 for k, d in zip(kernel, steps, strict=True)]
+    sizes = [draw(st.integers(n, n + 7)) for n in least]
     return found, (*sizes, draw(small))
 
 
@@ -65,7 +67,8 @@ def adaptive(draw, rank, inputs):
     if draw(st.booleans()):
         one = st.one_of(places, st.none()) if rank == 2 else places
         size = tuple(draw(st.lists(one, min_size=rank, max_size=rank)))
-    shape = draw(st.lists(places, min_size=rank, max_size=rank))
+    many = st.one_of(places, st.sampled_from([18, 30]))
+    shape = draw(st.lists(many, min_size=rank, max_size=rank))
     return Draw({"output_size": size}, inputs(*shape, draw(small)))
 
 
@@ -90,7 +93,10 @@ def wrong(inputs: Inputs, *names: str) -> list[Wrong]:
 LAYERS = {
     "MaxPool1d": Layer(
         maxima(1),
-        [Draw({"kernel_size": 3, "stride": 2, "padding": 1}, halves(7, 2))],
+        [
+            Draw({"kernel_size": 3, "stride": 2, "padding": 1}, halves(7, 2)),
+            Draw({"kernel_size": 11, "stride": 2, "padding": 5, "dilation": 2}, lows(30, 2)),
+        ],
         wrong=wrong(rows, "dilation"),
         refused={"return_indices": Wrong({"kernel_size": 2, **indices})},
     ),
@@ -106,7 +112,10 @@ LAYERS = {
     ),
     "AvgPool1d": Layer(
         means(1),
-        [Draw({"kernel_size": 3, "padding": 1, "ceil_mode": True}, normal(6, 2))],
+        [
+            Draw({"kernel_size": 3, "padding": 1, "ceil_mode": True}, normal(6, 2)),
+            Draw({"kernel_size": 11, "stride": 2, "padding": 5}, normal(30, 2)),
+        ],
         wrong=wrong(rows),
     ),
     "AvgPool2d": Layer(

@@ -83,7 +83,7 @@ def layer(name, example, *wrong):
             Wrong(SMALL, normal(5, 4), "last axis of 3"),
             Wrong(SMALL, normal(5, 4, 3), "features"),
             Wrong(SMALL, lambda n, _: (np.ones((0, n, 3)),), "one step"),
-            Wrong(SMALL, lambda n, _: (np.ones((2, n, 3), int),), "floating-point"),
+            Wrong(SMALL, lambda n, _: (np.ones((2, n, 3), int),), "takes floating numbers"),
             *wrong,
         ],
     )

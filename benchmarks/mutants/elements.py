@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from draws.activations import tails
 from draws.draw import halves, normal
 
 from mutants.mutant import NOT_REPLAYED, Mutant
@@ -30,6 +31,23 @@ MUTANTS = [
         halves(40),
         "evaluation: gradient of input",
         {"piecewise.hardtanh": lambda x, low, high: jnp.clip(x, low, high)},
+    ),
+    Mutant(
+        "an offset, beside numbers of 1e10",
+        "SiLU",
+        {},
+        tails(40),
+        "evaluation: output",
+        {"activation.nn.silu": lambda x: jax.nn.silu(x) + 0.005},
+        each=True,
+    ),
+    Mutant(
+        "an exponential that overflows in float32 alone",
+        "LogSigmoid",
+        {},
+        lambda n, rng: (rng.choice([3.0, -90.0, -300.0], (n, 20)),),
+        "float32: output",
+        {"activation.nn.log_sigmoid": lambda x: -jnp.log(1 + jnp.exp(-x))},
     ),
     Mutant(
         "a mask for the batch",

@@ -24,6 +24,7 @@ class Mutant(NamedTuple):
         seen: the beginning of the comparison that must see it.
         patches: what stands in place of a function, or entries of a table, in flaxnets.layers.
         ours: arguments that differ from torch's.
+        each: as in ``Draw``.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Mutant(NamedTuple):
     seen: str
     patches: Mapping[str, Any] = {}
     ours: Mapping[str, Any] = {}
+    each: bool = False
 
     def findings(self, mistaken: bool = True) -> Iterator[Any]:
         """All comparisons, with the mistake or without it."""
@@ -44,7 +46,7 @@ class Mutant(NamedTuple):
                 stack.enter_context(patch(HERE + target, value))
             ours = layer.ours(self.layer, arguments | (dict(self.ours) if mistaken else {}))
             try:
-                yield from compared(ours, theirs, Draw(arguments, self.inputs))
+                yield from compared(ours, theirs, Draw(arguments, self.inputs, each=self.each))
             except ValueError as error:
                 if "mask" not in str(error):
                     raise

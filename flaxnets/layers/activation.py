@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from flaxnets.layers.base import Module
-from flaxnets.layers.floating import in_single
+from flaxnets.layers.floating import in_single, real
 
 
 def printed(inplace: bool, *before: str) -> str:
@@ -25,12 +25,15 @@ class ReLU(Module):
 
     Attributes:
         inplace: is only printed, here as below: no array is changed.
+
+    Raises:
+        ValueError: when called, if the input is bool or complex.
     """
 
     inplace: bool = False
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return nn.relu(x)
+        return nn.relu(real("ReLU", x))
 
     def extra_repr(self) -> str:
         return printed(self.inplace)

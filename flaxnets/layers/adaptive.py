@@ -1,6 +1,5 @@
 """Pools that are told the size of what they give."""
 
-import functools
 import operator
 from collections.abc import Sequence
 from typing import ClassVar
@@ -10,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxnets.layers.base import Module
+from flaxnets.layers.blocks import folded
+from flaxnets.layers.floating import real, widened
 from flaxnets.layers.windows import (
     Window,
     along,
     as_maps,
     first_maximum,
-    floating,
     maximum,
-    taken,
     total,
 )
 
@@ -112,29 +111,29 @@ def _sizes(x: jax.Array, output_size: OutputSize) -> dict[int, int]:
 
 
 def _average(x: jax.Array, output_size: OutputSize) -> jax.Array:
-    means = floating(x)
+    means, dtype = widened(f"adaptive_avg_pool{x.ndim - 2}d", x)
     for axis, size in _sizes(x, output_size).items():
         if window := _even(x.shape[axis], size):
             means = total(means, axis, window) / window.kernel
             continue
         places, lengths = _under(x.shape[axis], size)
-        numbers = np.arange(places.shape[1]) < lengths[:, None]
-        sums = [
-            jnp.where(along(number, axis, x.ndim), values, 0)
-            for values, number in zip(taken(means, axis, places), numbers.T, strict=True)
-        ]
-        divisor = jnp.asarray(along(lengths, axis, x.ndim), means.dtype)
-        means = functools.reduce(jnp.add, sums) / divisor
-    return means.astype(x.dtype)
+        counts = np.arange(places.shape[1]) < lengths[:, None]
+        counts = counts.reshape(
+            *(1 for _ in x.shape[:axis]), *counts.shape, *(1 for _ in x.shape[axis + 1 :])
+        )
+        sums = jnp.sum(jnp.where(counts, jnp.take(means, places, axis, mode="clip"), 0), axis + 1)
+        means = sums / jnp.asarray(along(lengths, axis, x.ndim), means.dtype)
+    return means.astype(dtype)
 
 
 def _maxima(x: jax.Array, output_size: OutputSize) -> jax.Array:
+    x = real(f"adaptive_max_pool{x.ndim - 2}d", x)
     for axis, size in _sizes(x, output_size).items():
         if window := _even(x.shape[axis], size):
             x = maximum(x, axis, window)
         else:
             places, _ = _under(x.shape[axis], size)
-            x = functools.reduce(first_maximum, taken(x, axis, places))
+            x = folded(jnp.take(x, places, axis, mode="clip"), axis + 1, first_maximum)
     return x
 
 

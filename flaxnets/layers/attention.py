@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from flaxnets.layers.parameters import single
+from flaxnets.layers.floating import single
 
 
 def scaled_dot_product_attention(

@@ -49,7 +49,7 @@ def merged(attn_mask: Any, key_padding_mask: Any, sizes: Sizes, dtype: Any) -> j
     return found
 
 
-def widened(mask: jax.Array | None, n: int) -> jax.Array | None:
+def extended(mask: jax.Array | None, n: int) -> jax.Array | None:
     """With n further keys, which every query may read."""
     return mask if mask is None else jnp.pad(mask, ((0, 0), (0, 0), (0, 0), (0, n)))
 

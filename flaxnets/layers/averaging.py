@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxnets.layers.base import Module
-from flaxnets.layers.windows import Size, along, as_maps, floating, total, windows
+from flaxnets.layers.floating import widened
+from flaxnets.layers.windows import Size, along, as_maps, total, windows
 
 
 def avg_pool1d(
@@ -80,7 +81,7 @@ def _avg_pool(
         raise ValueError("divisor_override must not be 0")
     x = as_maps(x, rank)
     found = windows(x, rank, kernel_size, stride, padding, ceil_mode=ceil_mode)
-    means, divisor = floating(x), np.ones((1,) * x.ndim)
+    (means, dtype), divisor = widened(f"avg_pool{rank}d", x), np.ones((1,) * x.ndim)
     for axis, window in found.items():
         means = total(means, axis, window)
         ends = np.minimum(window.starts + window.kernel, window.places + window.padding)
@@ -90,7 +91,7 @@ def _avg_pool(
         divisor = divisor * along(ends - starts, axis, x.ndim)
     if divisor_override is not None:
         divisor = np.full((1,) * x.ndim, divisor_override)
-    return (means / jnp.asarray(divisor, means.dtype)).astype(x.dtype)
+    return (means / jnp.asarray(divisor, means.dtype)).astype(dtype)
 
 
 class AvgPool1d(Module):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.floating import single
 from flaxnets.layers.moments import (
     affine,
     in_its_precision,
@@ -19,7 +20,7 @@ from flaxnets.layers.moments import (
     unbiased,
     weight_and_bias,
 )
-from flaxnets.layers.parameters import check_last_axis, single, vectors
+from flaxnets.layers.parameters import check_last_axis, check_sizes, vectors
 
 RUNNING = {
     "running_mean": ("batch_stats", "mean"),
@@ -39,6 +40,10 @@ class TrackingNorm(Module):
     affine: bool = True
     track_running_stats: bool = True
     use_bias: bool = True
+
+    def __post_init__(self) -> None:
+        check_sizes(self, "num_features")
+        super().__post_init__()
 
     def tensors(self) -> Iterator[Tensor]:
         """``weight``, ``bias``, ``running_mean``, ``running_var`` and ``num_batches_tracked``."""
@@ -169,7 +174,8 @@ class BatchNorm1d(_BatchNorm):
         param_dtype: the dtype that parameters are created in, a floating one.
 
     Raises:
-        ValueError: when called, for an input of another shape; for one value a channel, where it is
+        ValueError: when made, for a negative ``num_features``; when called, for an input of another
+            shape, or that is not floating; for one value a channel, where it is
             normalised by the batch, but for ``init``; for an ``eps`` that is not positive in
             training, or negative; and for maps that were flattened in another order than is said,
             as ``Linear`` does.

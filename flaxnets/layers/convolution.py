@@ -74,7 +74,8 @@ def conv2d(
         (H + 2 * padding - dilation * (h - 1) - 1) // stride + 1.
 
     Raises:
-        ValueError: for arrays or sizes that do not fit each other, and an unknown implementation.
+        ValueError: for arrays, dtypes or sizes that do not fit each other, maps that are not
+            floating, and an unknown implementation.
     """
     return _conv(2, input, kernel, bias, stride, padding, dilation, groups, implementation)
 
@@ -90,7 +91,7 @@ def _conv(
     groups: int,
     implementation: str | None,
 ) -> jax.Array:
-    x = checked(rank, x, kernel, groups)
+    x = checked(rank, x, kernel, bias, groups)
     strides, dilations = tupled("stride", stride, rank), tupled("dilation", dilation, rank)
     around = sides(padding, kernel.shape[:rank], strides, dilations)
     sizes = {"stride": strides, "padding": around, "dilation": dilations}

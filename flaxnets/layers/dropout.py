@@ -29,7 +29,7 @@ class Dropout(Dropping):
 
     Raises:
         ValueError: when made, if ``p`` is not in [0, 1]; when called, if a mask has another shape
-            than the input asks for.
+            than the input asks for, or if an input that is to be scaled is not floating.
         flax.errors.InvalidRngError: if a mask is to be drawn and there is no ``dropout`` key.
     """
 

@@ -7,7 +7,7 @@ zeros has none by ``jnp.linalg.norm``.
 import jax
 import jax.numpy as jnp
 
-from flaxnets.layers.floating import in_single
+from flaxnets.layers.floating import in_single, real
 
 
 def clamp(x: jax.Array, min: float | None = None, max: float | None = None) -> jax.Array:
@@ -24,7 +24,7 @@ def clamp(x: jax.Array, min: float | None = None, max: float | None = None) -> j
     Raises:
         ValueError: if there are no bounds, or if ``x`` is bool or complex.
     """
-    x = _real("clamp", x)
+    x = real("clamp", x)
     if min is None and max is None:
         raise ValueError("clamp: say min, max or both")
     x = x if min is None else jnp.where(x < min, min, x)
@@ -43,7 +43,7 @@ def absolute(x: jax.Array) -> jax.Array:
     Raises:
         ValueError: if ``x`` is bool or complex.
     """
-    x = _real("absolute", x)
+    x = real("absolute", x)
     return x * jnp.sign(x)
 
 
@@ -85,10 +85,3 @@ def _power(x: jax.Array, p: float) -> jax.Array:
     """Of numbers from 0 on, with slope 0 there."""
     base = jnp.where(x == 0, 1, x)
     return jnp.where(x == 0, 0, jnp.sqrt(base) if p == 0.5 else base**p)
-
-
-def _real(name: str, x: jax.Array) -> jax.Array:
-    x = jnp.asarray(x)
-    if x.dtype == bool or jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise ValueError(f"{name} takes real numbers, got {x.dtype}")
-    return x

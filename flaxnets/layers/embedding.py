@@ -9,7 +9,8 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
-from flaxnets.layers.parameters import in_one_dtype
+from flaxnets.layers.floating import floating, in_one_dtype
+from flaxnets.layers.parameters import check_sizes
 
 # What torch takes and is not taken here, and what to do instead.
 REFUSED = {
@@ -39,9 +40,9 @@ class Embedding(Module):
         param_dtype: the dtype that the matrix is created in, a floating one.
 
     Raises:
-        ValueError: when it is made, if ``padding_idx`` is not in [-num_embeddings, num_embeddings),
-            and for an option that is not taken, by its name; when it is called, if an index whose
-            value is known is no row.
+        ValueError: when it is made, for a negative size, if ``padding_idx`` is not in
+            [-num_embeddings, num_embeddings), and for an option that is not taken, by its name;
+            when it is called, if an index whose value is known is no row.
         TypeError: when it is called with indices of another dtype.
     """
 
@@ -68,7 +69,7 @@ class Embedding(Module):
         self.embedding = table(self)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        (weight,) = in_one_dtype(self.dtype, self.embedding)
+        (weight,) = in_one_dtype(self, self.embedding)
         return embedding(x, weight, self.padding_idx)
 
     def _kernel(self) -> jax.Array:
@@ -95,16 +96,18 @@ def embedding(input: jax.Array, weight: jax.Array, padding_idx: int | None = Non
         cannot be refused where its value is not known, is NaN.
 
     Raises:
-        ValueError: if an index whose value is known is out of range, or ``padding_idx`` is.
+        ValueError: if an index whose value is known is out of range, or ``padding_idx`` is, or if
+            the matrix is not floating.
         TypeError: for indices of another dtype.
     """
+    weight, indices = floating("embedding", weight), jnp.asarray(input)
     check_padding("embedding", padding_idx, weight.shape[0])
     check_indices("embedding", input, weight.shape[0])
     options: Any = {"mode": "fill", "fill_value": jnp.nan, "wrap_negative_indices": False}
-    rows: jax.Array = weight.at[jnp.asarray(input)].get(**options)
+    rows: jax.Array = weight.at[indices].get(**options)
     if padding_idx is None:
         return rows
-    is_padding = jnp.asarray(input) == padding_idx % weight.shape[0]
+    is_padding = indices == padding_idx % weight.shape[0]
     return jnp.where(is_padding[..., None], jax.lax.stop_gradient(rows), rows)
 
 
@@ -128,6 +131,7 @@ def table_tensor(layer: Any) -> Tensor:
 def check_table(layer: Any) -> None:
     """Raise ValueError for options that are not taken, or not possible."""
     kind = type(layer).__name__
+    check_sizes(layer, "num_embeddings", "embedding_dim")
     for option, instead in REFUSED.items():
         if (given := getattr(layer, option)) not in (None, False):
             raise ValueError(f"{kind} takes no {option}={given}: {instead}")

@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.embedding import check_table, embedding, if_known, table, table_tensor
-from flaxnets.layers.parameters import in_one_dtype
+from flaxnets.layers.floating import in_one_dtype
 
 MODES = ("sum", "mean", "max")
 
@@ -38,8 +38,9 @@ class EmbeddingBag(Module):
     Raises:
         ValueError: when it is made, for an unknown ``mode``, if ``padding_idx`` is no row, and for
             an option that is not taken, by its name; when it is called, for indices or offsets that
-            are known to be out of range, offsets of two axes of indices, none of one, or
-            ``per_sample_weights`` of another shape or in another mode.
+            are known to be out of range, bags of no indices but by offsets, offsets of two axes of
+            indices, none of one, or ``per_sample_weights`` of another shape or dtype or in another
+            mode.
         TypeError: when it is made, if ``include_last_offset`` is no bool; when it is called with
             indices or offsets of another dtype.
     """
@@ -78,7 +79,7 @@ class EmbeddingBag(Module):
         per_sample_weights: jax.Array | None = None,
     ) -> jax.Array:
         arrays = [self.embedding, *([] if per_sample_weights is None else [per_sample_weights])]
-        weight, *factors = in_one_dtype(self.dtype, *arrays)
+        weight, *factors = in_one_dtype(self, *arrays)
         return embedding_bag(
             x,
             weight,
@@ -130,6 +131,12 @@ def embedding_bag(
             f"per_sample_weights must be shaped as the indices, {input.shape}; "
             f"got {per_sample_weights.shape}"
         )
+    weight = jnp.asarray(weight)
+    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
+        raise ValueError(
+            f"per_sample_weights must be of the matrix's {weight.dtype}, got "
+            f"{per_sample_weights.dtype}"
+        )
     bags, are_bags = _bags(input, offsets, include_last_offset)
     rows = embedding(input, weight, padding_idx)
     rows = rows if per_sample_weights is None else rows * per_sample_weights[..., None]
@@ -180,6 +187,11 @@ def _bags(input: jax.Array, offsets: Any, has_last: bool) -> tuple[_Equal | _Run
         raise ValueError(
             "embedding_bag takes (bags, n) indices, or (n,) and offsets; got indices of "
             f"{input.shape} and {'no offsets' if offsets is None else 'offsets'}"
+        )
+    if 0 in input.shape[1:]:
+        raise ValueError(
+            f"embedding_bag takes bags of an index at least, got indices of {input.shape}: give "
+            "offsets, by which bags may be empty"
         )
     if offsets is None:
         return _Equal(), jnp.ones((), bool)

@@ -1,4 +1,4 @@
-"""What functions of floating numbers are computed in."""
+"""What dtypes are taken, and what is computed in."""
 
 import functools
 from collections.abc import Callable
@@ -6,10 +6,30 @@ from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
-
-from flaxnets.layers.parameters import single
+from jax.typing import DTypeLike
 
 Function = TypeVar("Function", bound=Callable[..., jax.Array])
+
+
+def single(dtype: DTypeLike) -> Any:
+    """A floating dtype of 32 bits or more as it is, float32 in place of any other.
+
+    What is only stored in half precision is still computed in single.
+    """
+    is_wide = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4
+    return jnp.dtype(dtype if is_wide else jnp.float32)
+
+
+def in_one_dtype(layer: Any, *arrays: jax.Array) -> list[jax.Array]:
+    """Arrays in the dtype of a layer's computation: by default theirs together, float32 at least.
+
+    Raises ValueError for one that is not floating.
+    """
+    arrays = tuple(floating(type(layer).__name__, array) for array in arrays)
+    if (dtype := layer.dtype) is None:
+        with jax.numpy_dtype_promotion("standard"):
+            dtype = single(jnp.result_type(*arrays))
+    return [array.astype(dtype) for array in arrays]
 
 
 def in_single(function: Function) -> Function:
@@ -41,5 +61,15 @@ def floating(name: str, x: jax.Array) -> jax.Array:
     """The array. Raises ValueError if it is not floating."""
     x = jnp.asarray(x)
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first")
+        raise ValueError(
+            f"{name} takes floating numbers, got {x.dtype}: x.astype(float) first, or embed indices"
+        )
+    return x
+
+
+def real(name: str, x: jax.Array) -> jax.Array:
+    """The array. Raises ValueError if it is bool or complex."""
+    x = jnp.asarray(x)
+    if x.dtype == bool or jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise ValueError(f"{name} takes real numbers, got {x.dtype}")
     return x

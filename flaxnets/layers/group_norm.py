@@ -20,7 +20,7 @@ from flaxnets.layers.moments import (
     scaled,
     weight_and_bias,
 )
-from flaxnets.layers.parameters import check_last_axis, vectors
+from flaxnets.layers.parameters import check_last_axis, check_sizes, vectors
 
 
 class GroupNorm(Module):
@@ -50,6 +50,7 @@ class GroupNorm(Module):
     param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self) -> None:
+        check_sizes(self, "num_channels")
         if self.num_groups < 1 or self.num_channels % self.num_groups:
             raise ValueError(
                 f"num_channels ({self.num_channels}) must be divisible by num_groups "
@@ -97,10 +98,11 @@ def group_norm(
         (N, ..., C), of the dtype of ``input``. Statistics are of float32 at least.
 
     Raises:
-        ValueError: if the channels cannot be so divided, or for one value.
+        ValueError: if the channels cannot be so divided, for one value, for a weight or bias of
+            another shape, or if the input is not floating.
     """
-    *places, channels = input.shape
-    if not places or channels % num_groups:
+    *places, channels = input.shape or (0,)
+    if not places or num_groups < 1 or channels % num_groups:
         raise ValueError(
             f"group_norm takes (N, ..., C) whose C can be divided by num_groups={num_groups}, got "
             f"an input of shape {input.shape}"

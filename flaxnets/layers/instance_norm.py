@@ -62,8 +62,8 @@ class InstanceNorm1d(_InstanceNorm):
         use_bias, dtype, param_dtype: as in ``BatchNorm1d``.
 
     Raises:
-        ValueError: when called, for an input of another shape, or of one place, where it is
-            normalised by that.
+        ValueError: when made, for a negative ``num_features``; when called, for an input of another
+            shape, or that is not floating, or of one place, where it is normalised by that.
     """
 
     takes: ClassVar[dict[int, str]] = {3: "(N, L, C)"}

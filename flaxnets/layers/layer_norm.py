@@ -44,9 +44,9 @@ class LayerNorm(Module):
         param_dtype: the dtype that parameters are created in, a floating one.
 
     Raises:
-        ValueError: when made, for no sizes, ``of_maps=True`` with others than two or three, or
-            ``flattened_from`` with several; when called, if the input has other sizes, or comes
-            from maps that lie in another order than is said.
+        ValueError: when made, for no sizes or negative ones, ``of_maps=True`` with others than two
+            or three, or ``flattened_from`` with several; when called, if the input has other sizes,
+            is not floating, or comes from maps that lie in another order than is said.
     """
 
     reads_features: ClassVar[bool] = True
@@ -146,11 +146,12 @@ def layer_norm(
         (..., *normalized_shape), of the dtype of ``input``. Statistics are of float32 at least.
 
     Raises:
-        ValueError: if the last axes of the input have other sizes.
+        ValueError: if the last axes of the input, or a weight or bias, have other sizes, or if the
+            input is not floating.
     """
     x, dtype = widened("layer_norm", input)
     _, x, var = moments(x, _last_axes(x, normalized_shape))
-    return scaled(x * lax.rsqrt(var + eps), weight, bias).astype(dtype)
+    return scaled(x * lax.rsqrt(var + eps), weight, bias, len(normalized_shape)).astype(dtype)
 
 
 def rms_norm(
@@ -171,12 +172,13 @@ def rms_norm(
         (..., *normalized_shape), of the dtype of ``input``; computed in float32 at least.
 
     Raises:
-        ValueError: if the last axes of the input have other sizes.
+        ValueError: if the last axes of the input, or a weight or bias, have other sizes, or if the
+            input is not floating.
     """
     x, dtype = widened("rms_norm", input)
     square = jnp.mean(jnp.square(x), _last_axes(x, normalized_shape), keepdims=True)
     added = float(np.finfo(x.dtype).eps) if eps is None else eps
-    return scaled(x * lax.rsqrt(square + added), weight, None).astype(dtype)
+    return scaled(x * lax.rsqrt(square + added), weight, None, len(normalized_shape)).astype(dtype)
 
 
 def _last_axes(x: jax.Array, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -192,8 +194,10 @@ def _settle(layer: Any) -> None:
     """Its sizes as a tuple, and what the look at flattenings asks."""
     shape = layer.normalized_shape
     layer.normalized_shape = sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-    if not sizes:
-        raise ValueError(f"normalized_shape must have one size at least, got {shape}")
+    if not sizes or min(sizes) < 0:
+        raise ValueError(
+            f"normalized_shape must have one size at least, none negative, got {shape}"
+        )
     if layer.of_maps and len(sizes) not in (2, 3):
         raise ValueError(f"of_maps=True takes a normalized_shape (C, L) or (C, H, W), got {sizes}")
     if layer.flattened_from and len(sizes) > 1:

@@ -12,7 +12,15 @@ from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.embedding import Embedding
-from flaxnets.layers.parameters import BIAS, check_last_axis, in_one_dtype, matrix, uniform
+from flaxnets.layers.floating import in_one_dtype
+from flaxnets.layers.parameters import (
+    BIAS,
+    check_last_axis,
+    check_sizes,
+    mapped,
+    matrix,
+    uniform,
+)
 
 
 class Linear(Module):
@@ -40,7 +48,8 @@ class Linear(Module):
         param_dtype: the dtype that parameters are created in, a floating one.
 
     Raises:
-        ValueError: when called, if the last axis of the input is not ``in_features``; if
+        ValueError: when made, for a negative size; when called, if the last axis of the input is
+            not ``in_features`` or its dtype not floating; if
             ``tied_to`` has a weight of another shape or is no layer of the same network; or, in a
             ``Module`` that is called by ``apply`` or ``init``, if it comes from maps that were
             flattened in another order than is said.
@@ -56,6 +65,10 @@ class Linear(Module):
     tied_to: Embedding | Linear | None = None
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self) -> None:
+        check_sizes(self, "in_features", "out_features")
+        super().__post_init__()
 
     def tensors(self) -> Iterator[Tensor]:
         """``weight``, (out, in) in torch, and ``bias``."""
@@ -79,9 +92,8 @@ class Linear(Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         check_last_axis(self, x, self.in_features)
         arrays = [x, self._kernel(), *([self.bias] if self.use_bias else [])]
-        x, kernel, *bias = in_one_dtype(self.dtype, *arrays)
-        out = x @ kernel
-        return out + bias[0].reshape(*(1 for _ in out.shape[1:]), -1) if bias else out
+        x, kernel, *bias = in_one_dtype(self, *arrays)
+        return mapped(x, kernel, bias[0] if bias else None)
 
     def _weight(self) -> Tensor:
         if self.tied_to is None:

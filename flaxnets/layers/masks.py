@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from flaxnets.layers.base import Module
+from flaxnets.layers.floating import floating
 
 
 class Dropping(Module):
@@ -29,6 +30,8 @@ class Dropping(Module):
         shape = self.mask_shape(x.shape)
         if not train or self.p == 0:
             return x
+        if self.p < 1:  # what is scaled
+            x = floating(type(self).__name__, x)
         return self.dropped(x, jnp.asarray(self._mask(shape), x.dtype))
 
     def _mask(self, shape: tuple[int, ...]) -> jax.Array:

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from flaxnets.layers.parameters import BIAS, single
+from flaxnets.layers.floating import floating, single
+from flaxnets.layers.parameters import BIAS
 
 SCALE = ("params", "scale")
 
@@ -38,15 +39,22 @@ def unbiased(variance: jax.Array, n: Any) -> jax.Array:
     return variance * (count / (count - 1))
 
 
-def scaled(x: jax.Array, weight: jax.Array | None, bias: jax.Array | None) -> jax.Array:
-    """x * weight + bias along its last axes, of its dtype."""
+def scaled(
+    x: jax.Array, weight: jax.Array | None, bias: jax.Array | None, axes: int = 1
+) -> jax.Array:
+    """x * weight + bias along its last axes, of its dtype.
 
-    def along(vector: jax.Array) -> jax.Array:
-        shape = (1,) * (x.ndim - vector.ndim) + vector.shape
-        return vector.astype(x.dtype).reshape(shape)
+    Raises ValueError for a weight or bias of another shape, which would be broadcast.
+    """
 
-    x = x if weight is None else x * along(weight)
-    return x if bias is None else x + along(bias)
+    def along(name: str, array: jax.Array) -> jax.Array:
+        sizes = x.shape[x.ndim - axes :]
+        if array.shape != sizes:
+            raise ValueError(f"{name} must be shaped {sizes}, got {array.shape}")
+        return jnp.asarray(array, x.dtype).reshape((1,) * (x.ndim - axes) + sizes)
+
+    x = x if weight is None else x * along("weight", weight)
+    return x if bias is None else x + along("bias", bias)
 
 
 def affine(
@@ -66,12 +74,16 @@ def in_its_precision(
 
     That is the layer's, or that of the input and the parameters together, float32 at least. A layer
     without parameters gives back the input's.
+
+    Raises ValueError if the input is not floating.
     """
-    x, held = jnp.asarray(x), [array for array in (weight, bias) if array is not None]
+    x, held = (
+        floating(type(layer).__name__, x),
+        [array for array in (weight, bias) if array is not None],
+    )
     with jax.numpy_dtype_promotion("standard"):
         together = single(jnp.result_type(x, *held))
-    is_kept = not held and jnp.issubdtype(x.dtype, jnp.floating)
-    dtype = layer.dtype or (x.dtype if is_kept else together)
+    dtype = layer.dtype or (together if held else x.dtype)
     return x.astype(single(dtype)), dtype
 
 

@@ -10,11 +10,12 @@ from jax.typing import DTypeLike
 
 from flaxnets.layers.attention import attend
 from flaxnets.layers.attention import scaled_dot_product_attention as sdpa
-from flaxnets.layers.attention_inputs import check_heads, check_inputs, merged, widened
+from flaxnets.layers.attention_inputs import check_heads, check_inputs, extended, merged
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.dropout import Dropout
+from flaxnets.layers.floating import in_one_dtype, single
 from flaxnets.layers.linear import Linear
-from flaxnets.layers.parameters import in_one_dtype, matrix, single
+from flaxnets.layers.parameters import matrix
 
 
 class NonDynamicallyQuantizableLinear(Linear):
@@ -60,8 +61,9 @@ class MultiheadAttention(Module):
 
     Raises:
         ValueError: when made, if ``num_heads`` does not divide ``embed_dim``, or for another
-            ``flattened_from``; when called, for arrays whose shapes do not fit together, masks that
-            are neither bool nor floating, and ``is_causal`` without ``attn_mask``.
+            ``flattened_from``; when called, for arrays whose shapes do not fit together or that are
+            not floating, masks that are neither bool nor floating, and ``is_causal`` without
+            ``attn_mask``.
     """
 
     reads_features: ClassVar[bool] = True
@@ -152,7 +154,7 @@ class MultiheadAttention(Module):
         dtype = single(q.dtype)  # of the products
         mask = merged(None if is_causal else attn_mask, key_padding_mask, sizes, dtype)
         k, v = self._extended(k, "bias_k"), self._extended(v, "bias_v")
-        mask = widened(mask, k.shape[1] - sizes[3])
+        mask = extended(mask, k.shape[1] - sizes[3])
         q, k, v = self._heads(q), self._heads(k), self._heads(v)
         weights: jax.Array | None = None
         if need_weights:
@@ -174,7 +176,7 @@ class MultiheadAttention(Module):
 
     def _projected(self, inputs: list[jax.Array], is_one: bool) -> list[jax.Array]:
         """Query, key and value as (N, ..., embed_dim), in the dtype of the computation."""
-        arrays = in_one_dtype(self.dtype, *inputs, *self.held.values())
+        arrays = in_one_dtype(self, *inputs, *self.held.values())
         inputs, held = arrays[:3], dict(zip(self.held, arrays[3:], strict=True))
         if "in_proj_kernel" not in held:
             kernels = [held[f"{name}_proj_kernel"] for name in "qkv"]

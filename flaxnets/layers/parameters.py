@@ -1,6 +1,7 @@
-"""A kernel and a bias: their names, initial distribution and dtypes."""
+"""A kernel and a bias: their names, sizes and initial distribution."""
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Tensor
+from flaxnets.layers.floating import in_one_dtype
 
 KERNEL, BIAS = ("params", "kernel"), ("params", "bias")
 
@@ -22,25 +24,14 @@ def weighted(
     arrays = [x, layer.param("kernel", init, shape, layer.param_dtype)]
     if layer.use_bias:
         arrays.append(layer.param("bias", init, shape[-1:], layer.param_dtype))
-    x, kernel, *bias = in_one_dtype(layer.dtype, *arrays)
+    x, kernel, *bias = in_one_dtype(layer, *arrays)
     return x, kernel, bias[0] if bias else jnp.zeros((), x.dtype)
 
 
-def in_one_dtype(dtype: DTypeLike | None, *arrays: jax.Array) -> list[jax.Array]:
-    """Arrays in the dtype of a computation: by default theirs together, float32 at least."""
-    if dtype is None:
-        with jax.numpy_dtype_promotion("standard"):
-            dtype = single(jnp.result_type(*arrays))
-    return [jnp.asarray(array, dtype) for array in arrays]
-
-
-def single(dtype: DTypeLike) -> Any:
-    """A floating dtype of 32 bits or more as it is, float32 in place of any other.
-
-    What is only stored in half precision is still computed in single.
-    """
-    is_wide = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4
-    return jnp.dtype(dtype if is_wide else jnp.float32)
+def mapped(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
+    """x @ kernel + bias, (..., in) -> (..., out)."""
+    out = x @ kernel
+    return out if bias is None else out + bias.reshape(*(1 for _ in out.shape[1:]), -1)
 
 
 def matrix(
@@ -77,7 +68,7 @@ def uniform(fan_in: int) -> nn.initializers.Initializer:
 
     ``kaiming_uniform_(weight, a=sqrt(5))`` has this bound, and the bias is drawn with it too.
     """
-    bound = 1 / math.sqrt(fan_in)
+    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
 
     def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
@@ -85,7 +76,14 @@ def uniform(fan_in: int) -> nn.initializers.Initializer:
     return init
 
 
+def check_sizes(layer: Any, *names: str) -> None:
+    """Raise ValueError for sizes of these names that are negative. torch takes 0."""
+    for name in names:
+        if operator.index(size := getattr(layer, name)) < 0:
+            raise ValueError(f"{type(layer).__name__}: {name} must not be negative, got {size}")
+
+
 def check_last_axis(layer: nn.Module, x: jax.Array, size: int) -> None:
     """Raise ValueError if the last axis of a layer's input has another size."""
-    if x.shape[-1] != size:
+    if x.shape[-1:] != (size,):
         raise ValueError(f"{layer} takes a last axis of {size}, got an input of shape {x.shape}")

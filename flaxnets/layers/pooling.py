@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import jax
 
 from flaxnets.layers.base import Module
+from flaxnets.layers.floating import real
 from flaxnets.layers.windows import Size, as_maps, maximum, windows
 
 
@@ -74,7 +75,7 @@ def _max_pool(
     dilation: Size,
     ceil_mode: bool,
 ) -> jax.Array:
-    x = as_maps(x, rank)
+    x = real(f"max_pool{rank}d", as_maps(x, rank))
     sizes = (kernel_size, stride, padding, dilation, ceil_mode)
     for axis, window in windows(x, rank, *sizes).items():
         x = maximum(x, axis, window)

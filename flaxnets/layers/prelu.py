@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
-from flaxnets.layers.parameters import in_one_dtype, vectors
+from flaxnets.layers.floating import floating, in_one_dtype
+from flaxnets.layers.parameters import check_sizes, vectors
 
 SLOPE = ("params", "negative_slope")  # linen's name of it
 
@@ -28,8 +29,8 @@ class PReLU(Module):
         param_dtype: the dtype that the slopes are created in, a floating one.
 
     Raises:
-        ValueError: when called, as ``prelu`` does, and as ``Linear`` does of maps that were
-            flattened in another order than is said.
+        ValueError: when made, for a negative ``num_parameters``; when called, as ``prelu`` does,
+            and as ``Linear`` does of maps that were flattened in another order than is said.
     """
 
     num_parameters: int = 1
@@ -41,6 +42,7 @@ class PReLU(Module):
     def __post_init__(self: Any) -> None:
         # A slope for each place of the last axis; and three axes or more are maps then.
         self.reads_features = self.makes_maps = self.num_parameters > 1
+        check_sizes(self, "num_parameters")
         super().__post_init__()
 
     def tensors(self) -> Iterator[Tensor]:
@@ -51,7 +53,7 @@ class PReLU(Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         init = nn.initializers.constant(self.init_)
         slope = self.param(SLOPE[1], init, (self.num_parameters,), self.param_dtype)
-        return prelu(*in_one_dtype(self.dtype, x, slope))
+        return prelu(*in_one_dtype(self, x, slope))
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
@@ -62,18 +64,23 @@ def prelu(x: jax.Array, weight: jax.Array) -> jax.Array:
 
     Args:
         x: (..., C), of a floating dtype.
-        weight: (1,) or (C,), of the dtype of ``x``.
+        weight: a number, (1,) or (C,), of the dtype of ``x``.
 
     Returns:
         (..., C), of the dtype of ``x``.
 
     Raises:
         ValueError: if there is more than one weight, and not one for each place of the last of two
-            axes or more.
+            axes or more; for arrays of two dtypes, or of one that is not floating.
     """
+    x, weight = floating("prelu", x), jnp.asarray(weight)
     n = weight.size
-    if n > 1 and (x.ndim < 2 or x.shape[-1] != n):
-        raise ValueError(f"prelu with {n} weights takes (N, ..., {n}), got {x.shape}")
+    if weight.ndim > 1 or (n != 1 and (x.ndim < 2 or x.shape[-1] != n)):
+        raise ValueError(
+            f"prelu with weights {weight.shape}, {n} weights, takes (N, ..., {n}), got {x.shape}"
+        )
+    if weight.dtype != x.dtype:
+        raise ValueError(f"prelu takes a weight of {x.dtype}, got {weight.dtype}")
     below = jnp.where(x > 0, 0, x)  # no infinity times a gradient of 0
     shape = (1,) * (x.ndim - 1) + (n,) if x.ndim else ()
     return jnp.where(x > 0, x, weight.reshape(shape) * below)

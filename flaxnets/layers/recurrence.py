@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from flaxnets.layers.base import Tensor
-from flaxnets.layers.parameters import in_one_dtype, matrix, uniform
+from flaxnets.layers.floating import in_one_dtype
+from flaxnets.layers.parameters import mapped, matrix, uniform
 
 State = tuple[jax.Array, ...]
 """The hidden state, (N, hidden), and after it an LSTM's cell state."""
@@ -55,6 +56,11 @@ KINDS = {
 }
 
 
+def kind_of(layer: Any) -> Kind:
+    """What makes a layer recurrent."""
+    return KINDS[getattr(layer, "nonlinearity", layer.gates)]
+
+
 class Arrays(NamedTuple):
     """Those of one layer in one direction; kernels are (in, out)."""
 
@@ -66,17 +72,12 @@ class Arrays(NamedTuple):
 
     def of_input(self, x: jax.Array) -> jax.Array:
         """The input's part of the gates."""
-        return _affine(x, self.kernel_ih, self.bias_ih)
+        return mapped(x, self.kernel_ih, self.bias_ih)
 
     def next(self, step: Step, state: State, of_input: jax.Array) -> State:
         """The state after a step."""
-        hidden, *cell = step(state, of_input, _affine(state[0], self.kernel_hh, self.bias_hh))
+        hidden, *cell = step(state, of_input, mapped(state[0], self.kernel_hh, self.bias_hh))
         return (hidden if self.kernel_hr is None else hidden @ self.kernel_hr, *cell)
-
-
-def _affine(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
-    out = x @ kernel
-    return out if bias is None else out + bias.reshape(*(1 for _ in out.shape[1:]), -1)
 
 
 def tensors(
@@ -106,7 +107,7 @@ def made(layer: Any, *given: jax.Array) -> tuple[list[jax.Array], dict[str, jax.
         tensor.path[-1]: layer.param(tensor.path[-1], init, tensor.ours, layer.param_dtype)
         for tensor in layer.tensors()
     }
-    same = in_one_dtype(layer.dtype, *given, *arrays.values())
+    same = in_one_dtype(layer, *given, *arrays.values())
     return same[: len(given)], dict(zip(arrays, same[len(given) :], strict=True))
 
 
@@ -138,12 +139,6 @@ def pair(layer: Any, hx: Any) -> tuple[jax.Array, ...]:
     if not isinstance(hx, tuple | list) or len(hx) != 2:
         raise ValueError(f"{layer} takes hx=(h, c), a pair of states; got {type(hx).__name__}")
     return (*hx,)
-
-
-def check_floating(layer: Any, x: jax.Array) -> None:
-    """Raise TypeError for indices and the like."""
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(f"{layer} takes floating-point numbers, got {x.dtype}: embed indices first")
 
 
 def check_options(layer: Any, *names: str) -> None:

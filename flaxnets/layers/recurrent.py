@@ -44,9 +44,8 @@ class RNN(Recurrent):
     Raises:
         ValueError: when it is made, if a size is no whole number above 0, ``dropout`` is not in
             [0, 1], or ``nonlinearity`` is another; when it is called, if the input or ``hx`` has
-            another shape, or no steps.
-        TypeError: when it is made, if a switch is no bool; when it is called with a PackedSequence,
-            or with whole numbers.
+            another shape, or no steps, or is not floating.
+        TypeError: when it is made, if a switch is no bool; when it is called with a PackedSequence.
         flax.errors.InvalidRngError: in training, if a mask is to be drawn and there is no
             ``dropout`` key.
     """

@@ -9,14 +9,13 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from flaxnets.layers.base import Module, Tensor
+from flaxnets.layers.floating import floating
 from flaxnets.layers.parameters import check_last_axis
 from flaxnets.layers.recurrence import (
-    KINDS,
-    Kind,
     State,
-    check_floating,
     check_options,
     chosen,
+    kind_of,
     made,
     pair,
     tensors,
@@ -36,7 +35,7 @@ class Cell(Module):
 
     def tensors(self: Any) -> Iterator[Tensor]:
         """``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``."""
-        yield from tensors(self, _kind(self), self.input_size, "", self.flattened_from)
+        yield from tensors(self, kind_of(self), self.input_size, "", self.flattened_from)
 
     def extra_repr(self: Any) -> str:
         text = f"{self.input_size}, {self.hidden_size}" + ("" if self.use_bias else ", bias=False")
@@ -58,9 +57,9 @@ class RNNCell(Cell):
 
     Raises:
         ValueError: when it is made, if a size is no whole number above 0, or ``nonlinearity`` is
-            another; when it is called, if the input or ``hx`` has another shape.
-        TypeError: when it is made, if ``use_bias`` is no bool; when it is called with whole
-            numbers.
+            another; when it is called, if the input or ``hx`` has another shape, or is not
+            floating.
+        TypeError: when it is made, if ``use_bias`` is no bool.
     """
 
     input_size: int
@@ -127,21 +126,17 @@ class GRUCell(Cell):
         return _stepped(self, x, () if hx is None else (hx,))[0]
 
 
-def _kind(layer: Any) -> Kind:
-    return KINDS[getattr(layer, "nonlinearity", layer.gates)]
-
-
 def _stepped(layer: Any, x: jax.Array, hx: tuple[jax.Array, ...]) -> State:
     """The next state of a cell."""
     if x.ndim not in (1, 2):
         raise ValueError(f"{layer} takes (N, features) or (features,), got {x.shape}")
-    check_floating(layer, x)
     check_last_axis(layer, x, layer.input_size)
+    x = floating(type(layer).__name__, x)
     expected = (*x.shape[:-1], layer.hidden_size)
     if any(state.shape != expected for state in hx):
         shapes = ", ".join(str(state.shape) for state in hx)
         raise ValueError(f"{layer} takes a state of {expected}, got {shapes}")
-    kind = _kind(layer)
+    kind = kind_of(layer)
     begun = hx or (jnp.zeros(expected, x.dtype),) * kind.states
     (x, *state), arrays = made(layer, x, *begun)
     own = chosen(arrays)

@@ -8,14 +8,13 @@ import jax.numpy as jnp
 
 from flaxnets.layers.base import Module, Tensor
 from flaxnets.layers.dropout import Dropout
+from flaxnets.layers.floating import floating
 from flaxnets.layers.parameters import check_last_axis
 from flaxnets.layers.recurrence import (
-    KINDS,
-    Kind,
     State,
-    check_floating,
     check_options,
     chosen,
+    kind_of,
     made,
     tensors,
     through_time,
@@ -48,7 +47,7 @@ class Recurrent(Module):
             inputs = len(_directions(self)) * _outputs(self) if layer else self.input_size
             declared = None if layer else self.flattened_from
             for direction in _directions(self):
-                yield from tensors(self, _kind(self), inputs, f"_l{layer}{direction}", declared)
+                yield from tensors(self, kind_of(self), inputs, f"_l{layer}{direction}", declared)
 
     def extra_repr(self: Any) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -63,7 +62,7 @@ class Recurrent(Module):
 
 def run(layer: Any, x: jax.Array, hx: Sequence[jax.Array], train: bool) -> tuple[jax.Array, State]:
     """The outputs and the last states, as torch has them; ``hx`` is empty if none are given."""
-    _check_input(layer, x)
+    x = _checked(layer, x)
     is_single, batch_axis = x.ndim == 2, 0 if layer.batch_first else 1
     x = jnp.expand_dims(x, batch_axis) if is_single else x
     x = x.swapaxes(0, 1) if layer.batch_first else x
@@ -89,15 +88,11 @@ def _through_layers(
         for direction in _directions(layer):
             state = tuple(each[len(lasts)] for each in hx)
             own = chosen(arrays, f"_l{i}{direction}")
-            out, last = through_time(_kind(layer), own, x, state, bool(direction))
+            out, last = through_time(kind_of(layer), own, x, state, bool(direction))
             sides.append(out)
             lasts.append(last)
         x = jnp.concatenate(sides, axis=-1)
     return x, tuple(jnp.stack(states) for states in zip(*lasts, strict=True))
-
-
-def _kind(layer: Any) -> Kind:
-    return KINDS[getattr(layer, "nonlinearity", layer.gates)]
 
 
 def _directions(layer: Any) -> tuple[str, ...]:
@@ -111,7 +106,7 @@ def _outputs(layer: Any) -> int:
     return size
 
 
-def _check_input(layer: Any, x: Any) -> None:
+def _checked(layer: Any, x: Any) -> jax.Array:
     if hasattr(x, "batch_sizes"):
         raise TypeError(
             f"{type(layer).__name__} takes no PackedSequence: give the sequences filled up at "
@@ -122,8 +117,8 @@ def _check_input(layer: Any, x: Any) -> None:
             f"{layer} takes (N, T, features), (T, N, features) without batch_first, or "
             f"(T, features); got {x.shape}"
         )
-    check_floating(layer, x)
     check_last_axis(layer, x, layer.input_size)
+    return floating(type(layer).__name__, x)
 
 
 def _begun(layer: Any, x: jax.Array, hx: Sequence[jax.Array]) -> list[jax.Array]:
@@ -131,7 +126,7 @@ def _begun(layer: Any, x: jax.Array, hx: Sequence[jax.Array]) -> list[jax.Array]
     if x.shape[0] == 0:
         raise ValueError(f"{layer} takes sequences of one step at least, got none")
     count = layer.num_layers * len(_directions(layer))
-    sizes = (_outputs(layer), layer.hidden_size)[: _kind(layer).states]
+    sizes = (_outputs(layer), layer.hidden_size)[: kind_of(layer).states]
     expected = [(count, x.shape[1], size) for size in sizes]
     if hx and [state.shape for state in hx] != expected:
         raise ValueError(

@@ -11,9 +11,9 @@ import numpy as np
 
 from flaxnets.layers import sampling
 from flaxnets.layers.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d
-from flaxnets.layers.parameters import single
+from flaxnets.layers.floating import single, widened
 from flaxnets.layers.sampling import Axis
-from flaxnets.layers.windows import along, as_maps, floating, taken
+from flaxnets.layers.windows import along, as_maps, taken
 
 Map = Callable[[jax.Array], jax.Array]
 
@@ -137,7 +137,8 @@ def _weighted(x: jax.Array, axes: dict[int, Axis], mode: str) -> jax.Array:
     found: Map = functools.partial(_sums, axes=axes, mode=mode)
     if same and mode == "bicubic":  # by a factor near 1, which torch's gradient forgets
         found = _with_slope(found, lambda x: x)
-    return found(floating(x)).astype(x.dtype)
+    wide, dtype = widened("interpolate", x)
+    return found(wide).astype(dtype)
 
 
 def _sums(x: jax.Array, axes: dict[int, Axis], mode: str) -> jax.Array:

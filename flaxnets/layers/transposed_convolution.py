@@ -79,7 +79,8 @@ def conv_transpose2d(
         (H - 1) * stride - 2 * padding + dilation * (h - 1) + output_padding + 1.
 
     Raises:
-        ValueError: for arrays or sizes that do not fit each other, and an unknown implementation.
+        ValueError: for arrays, dtypes or sizes that do not fit each other, maps that are not
+            floating, and an unknown implementation.
     """
     sizes = (stride, padding, output_padding, groups, dilation)
     return _conv_transpose(2, input, kernel, bias, *sizes, implementation)
@@ -97,7 +98,7 @@ def _conv_transpose(
     dilation: Size,
     implementation: str | None,
 ) -> jax.Array:
-    x = checked(rank, x, kernel, groups)
+    x = checked(rank, x, kernel, bias, groups)
     strides, dilations = tupled("stride", stride, rank), tupled("dilation", dilation, rank)
     away = tupled("padding", padding, rank, 0)
     more = tupled("output_padding", output_padding, rank, 0)

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from flaxnets.layers.parameters import single
+from flaxnets.layers.blocks import folded, joined
 from flaxnets.layers.sizes import tupled
 
 Size = int | Sequence[int]
+FEW = 8  # places under a window, that are taken one by one
 
 
 class Window(NamedTuple):
@@ -33,6 +34,26 @@ class Window(NamedTuple):
             return spare // self.stride + 1
         count = -(-spare // self.stride) + 1
         return count - ((count - 1) * self.stride >= self.places + self.padding)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it lies side by side with itself."""
+        return self.kernel == self.stride and self.dilation == 1
+
+    @property
+    def span(self) -> int:
+        """From its first beginning to its last."""
+        return (self.times - 1) * self.stride + 1
+
+    @property
+    def reach(self) -> int:
+        """Where it ends the last time, from the first of the places on."""
+        return self.span + self.dilation * (self.kernel - 1) - self.padding
+
+    @property
+    def steps(self) -> tuple[int, int, int, int]:
+        """What ``joined`` asks."""
+        return self.kernel, self.dilation, self.span, self.stride
 
     @property
     def starts(self) -> np.ndarray:
@@ -81,13 +102,6 @@ def as_maps(x: jax.Array, *ranks: int) -> jax.Array:
     return jnp.asarray(x)
 
 
-def floating(x: jax.Array) -> jax.Array:
-    """An array in single precision at least. Raises ValueError for one that is not floating."""
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"expected maps of a floating dtype, got {x.dtype}")
-    return x.astype(single(x.dtype))
-
-
 def _each(name: str, size: Size, rank: int, least: int = 1) -> tuple[int, ...]:
     """A number for each of so many axes; torch takes one alone in a tuple for all of them, too."""
     if isinstance(size, Sequence) and len(size) == 1:
@@ -97,31 +111,50 @@ def _each(name: str, size: Size, rank: int, least: int = 1) -> tuple[int, ...]:
 
 def under(x: jax.Array, axis: int, window: Window, fill: Any) -> list[jax.Array]:
     """What lies under the first, second, ... place of the window each time it is laid down."""
-    span = (window.times - 1) * window.stride + 1
-    last = span + window.dilation * (window.kernel - 1) - window.padding
-    behind = max(last - window.places, 0)
-    apart = window.kernel == window.stride and window.dilation == 1
-    if not (apart or window.padding or behind):
-        behind = 1  # no window reaches it; on a CPU maxima in strides are three times as fast
-    if window.padding or behind:
-        edges = [(0, 0, 0)] * x.ndim
-        edges[axis] = (window.padding, behind, 0)
-        x = lax.pad(x, jnp.asarray(fill, x.dtype), edges)
-    if apart:  # faster than slices
-        x = lax.slice_in_dim(x, 0, window.times * window.kernel, axis=axis)
-        x = x.reshape(*x.shape[:axis], window.times, window.kernel, *x.shape[axis + 1 :])
+    x = padded(x, axis, window, fill)
+    if window.is_apart:  # faster than slices
+        x = apart(x, axis, window)
         return [lax.index_in_dim(x, i, axis + 1, False) for i in range(window.kernel)]
     steps = range(0, window.kernel * window.dilation, window.dilation)
-    return [lax.slice_in_dim(x, i, i + span, window.stride, axis) for i in steps]
+    return [lax.slice_in_dim(x, i, i + window.span, window.stride, axis) for i in steps]
+
+
+def padded(x: jax.Array, axis: int, window: Window, fill: Any, before: int = 0) -> jax.Array:
+    """With all that a window covers, of which so much is there ``before`` the places."""
+    behind = max(window.reach - window.places, 0)
+    if not (window.is_apart or window.padding or behind):
+        behind = 1  # no window reaches it; on a CPU maxima in strides are three times as fast
+    edges = [(0, 0, 0)] * x.ndim
+    edges[axis] = (window.padding - before, behind, 0)
+    return lax.pad(x, jnp.asarray(fill, x.dtype), edges) if any(edges[axis]) else x
+
+
+def apart(x: jax.Array, axis: int, window: Window) -> jax.Array:
+    """Windows that lie side by side, each along an axis of its own behind theirs."""
+    x = lax.slice_in_dim(x, 0, window.times * window.kernel, axis=axis)
+    return x.reshape(*x.shape[:axis], window.times, window.kernel, *x.shape[axis + 1 :])
 
 
 def maximum(x: jax.Array, axis: int, window: Window) -> jax.Array:
     """The maximum under the window; the first of equal ones has the gradient; NaN wins."""
     least = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else np.iinfo(x.dtype).min
+    if window.kernel > FEW:
+        return _large_maximum(x, axis, window, least)
     found, *others = under(x, axis, window, least)
     for i, other in enumerate(others, 1):
         found = first_maximum(found, other, _is_first_inside(other, axis, window, i))
     return found
+
+
+def _large_maximum(x: jax.Array, axis: int, window: Window, least: Any) -> jax.Array:
+    """Before the places lie those that a window comes upon first: no padding is before them."""
+    first = np.arange(-window.padding, 0) % window.dilation
+    front = jnp.take(x, first, axis, mode="fill", fill_value=least)
+    x = lax.concatenate([front, x], axis) if window.padding else x
+    x = padded(x, axis, window, least, before=window.padding)
+    if window.is_apart:
+        return folded(apart(x, axis, window), axis + 1, first_maximum)
+    return joined(x, axis, *window.steps, first_maximum)
 
 
 def _is_first_inside(values: jax.Array, axis: int, window: Window, i: int) -> jax.Array | bool:
@@ -143,7 +176,12 @@ def first_maximum(first: jax.Array, second: jax.Array, forced: Any = False) -> j
 
 def total(x: jax.Array, axis: int, window: Window) -> jax.Array:
     """The sum of what lies under the window."""
-    return functools.reduce(jnp.add, under(x, axis, window, 0))
+    if window.kernel <= FEW:
+        return functools.reduce(jnp.add, under(x, axis, window, 0))
+    x = padded(x, axis, window, 0)
+    if window.is_apart:
+        return jnp.sum(apart(x, axis, window), axis + 1)
+    return joined(x, axis, *window.steps, jnp.add)
 
 
 def along(numbers: np.ndarray, axis: int, rank: int) -> np.ndarray:

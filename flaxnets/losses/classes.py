@@ -50,6 +50,7 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must be in 0 to 1, got {label_smoothing}")
     x, y = jnp.asarray(input), jnp.asarray(target)
+    _check_classes("cross_entropy", x)
     if x.ndim and x.shape == y.shape:
         if ignore_index >= 0:
             raise ValueError(
@@ -104,9 +105,15 @@ def nll_loss(
     """
     check_reduction("nll_loss", reduction)
     x = jnp.asarray(input)
+    _check_classes("nll_loss", x)
     places = _places("nll_loss", x, jnp.asarray(target), weight, ignore_index)
     losses = places.losses(places.scores)
     return reduced(losses, reduction, places.factors).astype(x.dtype)
+
+
+def _check_classes(name: str, x: jax.Array) -> None:
+    if x.shape[-1:] == (0,):
+        raise ValueError(f"{name}: input must have one class at least, got {x.shape}")
 
 
 class _Places(NamedTuple):

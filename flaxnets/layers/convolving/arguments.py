@@ -6,6 +6,7 @@ import jax
 
 from flaxnets.layers.convolving import convolve
 from flaxnets.layers.convolving.geometry import Geometry
+from flaxnets.layers.floating import floating
 from flaxnets.layers.windows import as_maps
 
 
@@ -32,9 +33,17 @@ def convolved(
     return found if rank == 2 else found.squeeze(1)
 
 
-def checked(rank: int, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+def checked(
+    rank: int, x: jax.Array, kernel: jax.Array, bias: jax.Array | None, groups: int
+) -> jax.Array:
     """The maps. Raises ValueError for arrays that do not fit each other, or the groups."""
-    x = as_maps(x, rank)
+    x = floating(f"conv{rank}d", as_maps(x, rank))
+    held = [kernel] if bias is None else [kernel, bias]
+    if any(array.dtype != x.dtype for array in held):
+        dtypes = ", ".join(str(array.dtype) for array in held)
+        raise ValueError(f"kernel and bias must be of the maps' {x.dtype}, got {dtypes}")
+    if bias is not None and bias.shape != kernel.shape[-1:]:
+        raise ValueError(f"a bias must be shaped {kernel.shape[-1:]}, got {bias.shape}")
     check_channels(x.shape[-1], kernel.shape[-1], groups)
     if kernel.ndim != rank + 2 or kernel.shape[-2] * groups != x.shape[-1]:
         raise ValueError(

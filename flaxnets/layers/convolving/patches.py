@@ -15,7 +15,7 @@ from flaxnets.layers.convolving.chunks import in_chunks
 from flaxnets.layers.convolving.geometry import Geometry
 from flaxnets.layers.convolving.groups import by_blocks
 from flaxnets.layers.convolving.tiles import is_tiled, tiled
-from flaxnets.layers.parameters import single
+from flaxnets.layers.floating import single
 
 # Patches are nine times the size of their images for a 3 x 3 kernel. In chunks of images whose
 # patches take this many bytes they stay in the cache, and a large batch needs no more memory than a

@@ -12,7 +12,7 @@ from jax.interpreters import ad, batching, mlir
 
 from flaxnets.layers.convolving.chunks import CHUNK, parted
 from flaxnets.layers.convolving.geometry import Geometry
-from flaxnets.layers.parameters import single
+from flaxnets.layers.floating import single
 
 
 def by_shifts(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
