@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from flaxnets.port import modules
-from flaxnets.port.author import File, is_torchs
+from flaxnets.port.author import File, class_of, is_torchs
 from flaxnets.port.layouts import Layout, moved
 from flaxnets.port.offences import Offences
 from flaxnets.port.operation import Operation, Refused, Written
@@ -43,6 +43,10 @@ class Analysis:
     def __init__(self, net: torch.nn.Module, runs: Sequence[Run], offences: Offences) -> None:
         self.net, self.runs, self.offences = net, runs, offences
         self.wishes: dict[Any, str] = {}
+        self._of_layers = {
+            id(p) for m in net.modules() if is_torchs(m) for p in m.parameters(recurse=False)
+        }
+        self._own = {id(module) for module in net.modules()}
         self.own_layers: dict[ast.AST, OwnLayer] = {}
         for _ in range(MOST):
             before = dict(self.wishes)
@@ -51,6 +55,15 @@ class Analysis:
                 break
         for file, node, refused in self._refused:
             offences.at(file, node, refused.what, refused.remedy)
+        self._look_at(runs[0].outputs)
+
+    def _look_at(self, outputs: Any) -> None:
+        """Outputs are a tree of tensors."""
+        for leaf in torch.utils._pytree.tree_leaves(outputs):
+            if leaf is not None and not isinstance(leaf, torch.Tensor | int | float):
+                found = class_of(type(next(m for m in self.net.modules() if not is_torchs(m))))
+                what = f"an output that is {type(leaf).__name__}"
+                self.offences.at(found.file, found.node, what, "return tensors, tuples and dicts")
 
     def _look(self) -> None:
         self.written: dict[ast.AST, Written] = {}
@@ -93,7 +106,7 @@ class Analysis:
 
     def _as_wished(self, event: Event, written: Written) -> Written:
         """The result, brought to the layout that is wished where it is made."""
-        wish, out = self.wishes.get(event.node), event.out
+        wish, out = self.wishes.get(event.node or 0, ""), event.out
         if not isinstance(out, torch.Tensor) or out.ndim < 3:
             return written
         layout = self.lies(out)
@@ -118,6 +131,11 @@ class Analysis:
         if event.module is not None:
             self._called(event, event.module)
             return None
+        for leaf in torch.utils._pytree.tree_leaves((event.args, event.kwargs)):
+            if isinstance(leaf, torch.nn.Parameter) and id(leaf) in self._of_layers:
+                raise Refused(
+                    "the weight of a layer is read", "call the layer, or hold a Parameter"
+                )
         if event.name not in RULES:
             raise Refused(f"{event.name} is not known", UNKNOWN)
         signature, rule = RULES[event.name]
@@ -126,6 +144,8 @@ class Analysis:
     def _called(self, event: Event, module: torch.nn.Module) -> None:
         """The call of a module: its operands may have to be brought to another layout."""
         op = Operation(self, event, "input")
+        if id(module) not in self._own:
+            raise Refused("a module that the network does not hold", "make it in __init__")
         if is_torchs(module) and not isinstance(module, torch.nn.Sequential):
             modules.call(op, module)
         if event.node is None:
@@ -142,8 +162,6 @@ class Analysis:
         if event.file is not None and event.node is not None:
             self._refused.append((event.file, event.node, refused))
         else:
-            from flaxnets.port.author import class_of
-
             owner = next(m for m in (event.owner, self.net) if m and not is_torchs(m))
             found = class_of(type(owner))
             self._refused.append((found.file, found.node, refused))
@@ -173,7 +191,8 @@ class Analysis:
 
     def own_layer(self, op: Operation, kind: str, p: Any) -> str:
         """The name of the layer that stands for a function."""
-        node, owner = op.event.node, type(op.event.owner)
+        node: Any = op.event.node
+        owner = type(op.event.owner)
         if node not in self.own_layers:
             taken = {each.name for each in self.own_layers.values() if each.owner is owner}
             taken |= {name for name in dir(op.event.owner) if not name.startswith("_")}

@@ -66,7 +66,7 @@ class File:
     def at(self, place: Range) -> ast.expr | ast.stmt | None:
         """The node that an instruction stands for: of several of one range the expression."""
         found = self._nodes.get(place, [])
-        wanted = [node for node in found if isinstance(node, ast.expr)]
+        wanted: list[Any] = [node for node in found if isinstance(node, ast.expr)]
         wanted += [node for node in found if isinstance(node, ast.AugAssign)]
         return wanted[0] if wanted else None
 
@@ -78,7 +78,7 @@ class File:
                 return node
         return None
 
-    @functools.cache
+    @functools.cache  # noqa: B019  # files are kept
     def _functions(self) -> list[ast.FunctionDef]:
         return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]
 
@@ -174,10 +174,14 @@ def _line(kind: type, node: ast.ClassDef) -> int:
     return node.lineno
 
 
-@functools.lru_cache(1024)
+_classes: dict[type, Class] = {}
+
+
 def class_of(kind: type) -> Class:
     """The class, read once. Raises OSError if there is no source."""
-    return Class(kind)
+    if kind not in _classes:
+        _classes[kind] = Class(kind)
+    return _classes[kind]
 
 
 def is_torchs(module: torch.nn.Module | type) -> bool:

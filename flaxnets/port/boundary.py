@@ -33,6 +33,13 @@ class Boundary(NamedTuple):
             return tuple(_moved(value, layouts, True) for value, layouts in named)
         return _moved(inputs, next(iter(self.inputs.values())), True)
 
+    def given(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Arguments by place and by name, as the twin takes them."""
+        if not keywords:
+            return self.to_flax(inputs)
+        by_place = zip(self.inputs, inputs, strict=False)
+        return self.to_flax({**dict(by_place), **keywords})
+
     def from_flax(self, outputs: Any) -> Any:
         """Any tree: ours -> torch's layout."""
         return _moved(outputs, self.outputs, False)

@@ -7,9 +7,9 @@ arguments where these are what the author wrote there.
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import types
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ class ByHand:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._known: dict[type, tuple[list[str], dict[str, dict[int, str]]]] = {}
 
     # one module
 
@@ -88,20 +89,16 @@ class ByHand:
 
     # a class
 
-    @functools.cache  # noqa: B019  # it lives as long as a port
     def fields(self, kind: type) -> dict[str, dict[int, str]]:
         """The fields of a class, and their texts for each of its modules."""
-        self._lines[kind], fields = self._written(kind)
-        return fields
+        if kind not in self._known:
+            self._known[kind] = self._written(kind)
+        return self._known[kind][1]
 
     def lines(self, kind: type) -> list[str]:
         """The body of ``setup``."""
         self.fields(kind)
-        return self._lines[kind]
-
-    @functools.cached_property
-    def _lines(self) -> dict[type, list[str]]:
-        return {}
+        return self._known[kind][0]
 
     def _written(self, kind: type) -> tuple[list[str], dict[str, dict[int, str]]]:
         modules = [each for each in self.plan.net.modules() if type(each) is kind]
@@ -175,12 +172,9 @@ class ByHand:
 CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 MISSING: Any = object()
 OURS = ("parent", "name", "dtype", "param_dtype", "implementation", "tied_to")
-OTHERWISE = {  # arguments that a module of torch's keeps under another name
+OTHERWISE: dict[str, Callable[[Any], Any]] = {  # what torch keeps under another name
     "use_bias": lambda m: getattr(m, "bias", getattr(m, "in_proj_bias", None)) is not None,
-    "nonlinearity": lambda m: (
-        str(getattr(m, "nonlinearity", getattr(m, "mode", ""))).lower().replace("rnn_", "")
-    ),
-    "num_parameters": lambda m: m.num_parameters,
+    "nonlinearity": lambda m: m.nonlinearity if hasattr(m, "nonlinearity") else m.mode[4:].lower(),
     "d_model": lambda m: m.self_attn.embed_dim,
     "nhead": lambda m: m.self_attn.num_heads,
     "dim_feedforward": lambda m: m.linear1.out_features,
@@ -189,32 +183,27 @@ OTHERWISE = {  # arguments that a module of torch's keeps under another name
     "decoder_layer": lambda m: m.layers[0],
     "add_bias_kv": lambda m: m.bias_k is not None,
 }
+OF_TRANSFORMERS: dict[str, Callable[[Any], Any]] = {
+    "dropout": lambda m: m.dropout.p,
+    "batch_first": lambda m: m.self_attn.batch_first,
+    "use_bias": lambda m: m.linear1.bias is not None,
+}
 
 
 def _value(module: Any, name: str) -> Any:
     """An argument of torch's that a layer was made with."""
-    kind = type(module).__name__
-    if kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell") and name == "use_bias":
-        return module.bias
-    if kind.startswith("Transformer"):
-        inner = {
-            "dropout": lambda: module.dropout.p,
-            "batch_first": lambda: module.self_attn.batch_first,
-        }
-        inner["use_bias"] = lambda: module.linear1.bias is not None
-        if name in inner and hasattr(module, "self_attn"):
-            return inner[name]()
-    if name in OTHERWISE and not (name == "use_bias" and isinstance(module, torch.nn.PReLU)):
+    if name == "use_bias" and isinstance(getattr(module, "bias", None), bool):
+        return module.bias  # of recurrent networks
+    ways = {**OTHERWISE, **(OF_TRANSFORMERS if hasattr(module, "self_attn") else {})}
+    if name in ways and not isinstance(module, torch.nn.PReLU):
         try:
-            return OTHERWISE[name](module)
+            return ways[name](module)
         except AttributeError:
             return MISSING
     value = getattr(module, name, MISSING)
-    if isinstance(value, tuple) and len(set(value)) == 1 and kind.startswith("Conv"):
-        return value[0]
-    if name == "normalized_shape" and len(value) == 1:
-        return value[0]
-    return value
+    is_convolution = type(module).__name__.startswith("Conv")
+    is_single = isinstance(value, tuple) and (len(value) == 1 or is_convolution)
+    return value[0] if is_single and len({*value}) == 1 else value
 
 
 def _attribute(module: torch.nn.Module, name: str) -> Any:
@@ -251,4 +240,18 @@ def _called(name: str, given: dict[str, str]) -> str:
     return f"{name}({', '.join(texts)})"
 
 
-PLACED = ["in_channels", "out_channels", "kernel_size", "in_features", "out_features", "num_features", "p", "normalized_shape", "num_embeddings", "embedding_dim", "input_size", "hidden_size", "output_size"]
+PLACED = (
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "in_features",
+    "out_features",
+    "num_features",
+    "p",
+    "normalized_shape",
+    "num_embeddings",
+    "embedding_dim",
+    "input_size",
+    "hidden_size",
+    "output_size",
+)

@@ -13,7 +13,7 @@ from flaxnets.port.operation import EVERY, Written
 from flaxnets.port.plan import Plan
 from flaxnets.port.rewrite import Statements, indented
 
-SHAPES = re.compile(r"\b[BNn]\w*\s*[,x×*]\s*[CcDd]\w*\s*[,x×*]|\b[Bb]\w*\s*[,x×*]\s*[Cc]")
+SHAPES = re.compile(r"\b[BNn]\w*\s*[,x*]\s*[CcDd]\w*\s*[,x*]|\b[Bb]\w*\s*[,x*]\s*[Cc]")
 
 
 class Forward(Statements):
@@ -170,10 +170,8 @@ class Forward(Statements):
         return None
 
     def _expression(self, node: ast.Expr) -> list[str] | None:
-        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
-            if node.value.func.id == "print":
-                return []
-        return None
+        func = node.value.func if isinstance(node.value, ast.Call) else None
+        return [] if isinstance(func, ast.Name) and func.id == "print" else None
 
     def _assigned(self, node: ast.Assign, depth: int) -> list[str] | None:
         for target in node.targets:

@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import torch
 from torch.nn.utils import parametrize
 
+from flaxnets.interop.layout import as_numpy
 from flaxnets.port.analysis import Analysis
 from flaxnets.port.author import class_of, file_of, is_authors, is_torchs
 from flaxnets.port.offences import Offences
@@ -25,9 +27,30 @@ HOOKS = {
 }
 NO_HOOK = "write what it does into forward, or remove it"
 METHODS = (  # of lists, dicts and texts
-    "append extend insert pop items values keys get copy join format index count update reverse "
-    "setdefault lower upper startswith endswith split children named_children"
-).split()
+    "append",
+    "extend",
+    "insert",
+    "pop",
+    "items",
+    "values",
+    "keys",
+    "get",
+    "copy",
+    "join",
+    "format",
+    "index",
+    "count",
+    "update",
+    "reverse",
+    "setdefault",
+    "lower",
+    "upper",
+    "startswith",
+    "endswith",
+    "split",
+    "children",
+    "named_children",
+)
 VIEWS = ("view", "reshape", "expand", "unflatten", "repeat")
 BATCH = "say x.size(0), or -1, where the batch is"
 CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
@@ -50,10 +73,9 @@ def _faults(module: torch.nn.Module) -> Iterator[tuple[str, str]]:
     for key, what in HOOKS.items():
         if getattr(module, key, None):
             yield what, NO_HOOK
-    if (
-        isinstance(module, torch.nn.modules.lazy.LazyModuleMixin)
-        and module.has_uninitialized_params()
-    ):  # type: ignore[misc]
+    if isinstance(module, torch.nn.modules.lazy.LazyModuleMixin) and bool(
+        module.has_uninitialized_params()
+    ):
         yield "a lazy module", "call it once, or say its sizes"
     if "forward" in vars(module):
         yield "a forward that was replaced", "write it into the class"
@@ -106,9 +128,9 @@ def after(net: torch.nn.Module, runs: list[Run], offences: Offences) -> None:
     for name, module in net.named_modules():
         has_state = any(True for _ in module.parameters()) or any(True for _ in module.buffers())
         is_list = isinstance(module, torch.nn.ModuleList | torch.nn.ModuleDict)
-        if has_state and not is_list and id(module) not in called | inner:
-            if all(id(each) not in called for each in module.modules()):
-                where(net, name, "a submodule that is never called", "delete it", offences)
+        is_called = any(id(each) in called | inner for each in module.modules())
+        if has_state and not is_list and not is_called:
+            where(net, name, "a submodule that is never called", "delete it", offences)
     _unread(net, runs, offences)
     for kind in dict.fromkeys(type(m) for m in net.modules() if not is_torchs(m)):
         _randomness(kind, offences)
@@ -154,10 +176,10 @@ def flags(analysis: Analysis, functions: list[Any], offences: Offences) -> None:
     """``self.training`` may steer dropout, and nothing else."""
     for file, function in functions:
         for node in ast.walk(function):
-            if isinstance(node, ast.Attribute) and node.attr == "training":
-                if not _steers_dropout(analysis, file, node):
-                    what = "paths that differ between training and evaluation"
-                    offences.at(file, node, what, "port each by itself, or always return both")
+            is_flag = isinstance(node, ast.Attribute) and node.attr == "training"
+            if is_flag and not _steers_dropout(analysis, file, node):
+                what = "paths that differ between training and evaluation"
+                offences.at(file, node, what, "port each by itself, or always return both")
         arguments = function.args
         if function.name == "forward" and (arguments.vararg or arguments.kwarg):
             offences.at(file, function, "any number of arguments", "name the arguments of forward")
@@ -201,14 +223,16 @@ def _kept_sizes(first: list[Event], other: list[Event], offences: Offences) -> b
     for one, two in zip(first, other, strict=False):
         if one.node is not two.node or one.file is None or one.node is None:
             continue
-        if one.name in VIEWS and one.args and one.args[0].shape[:1] != two.args[0].shape[:1]:
-            if (
-                one.out.shape[:1] == two.out.shape[:1]
-                and one.args[0].shape[:1] == one.out.shape[:1]
-            ):
-                offences.at(one.file, one.node, "a batch size that is written down", BATCH)
-                return True
+        if one.name in VIEWS and _keeps_rows(one, two):
+            offences.at(one.file, one.node, "a batch size that is written down", BATCH)
+            return True
     return False
+
+
+def _keeps_rows(one: Event, two: Event) -> bool:
+    rows = [event.args[0].shape[:1] for event in (one, two)]
+    given = [event.out.shape[:1] for event in (one, two)]
+    return rows[0] != rows[1] and given[0] == given[1] == rows[0]
 
 
 def _grown(tree: Any) -> Any:
@@ -248,6 +272,37 @@ def _compare(first: Run, other: Run, net: torch.nn.Module, offences: Offences) -
         where(net, "", "operations that depend on the batch size", BATCH, offences)
 
 
+def shapes(ported: Any, analysis: Analysis, example: Any) -> str | None:
+    """The layer whose order of features has to be said; None if all is as in torch.
+
+    Raises ValueError if an output has another shape or dtype.
+    """
+    args, kwargs = ((), example) if isinstance(example, dict) else (example, {})
+    given = _arrays((args if isinstance(args, tuple) else (args,), kwargs))
+    rngs = {"dropout": jax.random.key(0)}
+
+    def call(variables: Any, inputs: Any) -> Any:
+        return ported.apply(variables, *inputs[0], rngs=rngs, **inputs[1])
+
+    try:
+        with jax.enable_x64(True):
+            found = jax.eval_shape(call, ported.variables, given)
+    except ValueError as error:
+        if "say flattened_from=()" in str(error):
+            return str(error).partition(" reads ")[0]
+        raise
+    ours = [tuple(leaf.shape) for leaf in jax.tree.leaves(found)]
+    outputs = [x for x in jax.tree.leaves(analysis.runs[0].outputs) if isinstance(x, torch.Tensor)]
+    theirs = [tuple(leaf.shape) for leaf in outputs]
+    if ours != theirs:
+        raise ValueError(f"the outputs are {ours}, in torch {theirs}")
+    return None
+
+
+def _arrays(tree: Any) -> Any:
+    return torch.utils._pytree.tree_map_only(torch.Tensor, as_numpy, tree)
+
+
 def unknown_calls(plan: Any, functions: list[Any], offences: Offences) -> None:
     """Methods of what is no tensor, no module and no plain Python."""
     for file, function in functions:
@@ -270,7 +325,7 @@ def unknown_calls(plan: Any, functions: list[Any], offences: Offences) -> None:
 
 def _is_own_method(plan: Any, node: ast.Call) -> bool:
     func = node.func
-    is_self = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name)
-    if not is_self or func.value.id != "self":  # type: ignore[union-attr]
+    if not isinstance(func, ast.Attribute) or not isinstance(func.value, ast.Name):
         return False
-    return any(plan.method(kind, func.attr) for kind in plan.classes)  # type: ignore[union-attr]
+    is_method: bool = any(plan.method(kind, func.attr) is not None for kind in plan.classes)
+    return func.value.id == "self" and (is_method or plan.holds(func.attr))

@@ -58,7 +58,7 @@ def _seen(found: dict[int, tuple[torch.nn.Module, Made]]) -> Iterator[None]:
             found[id(module)] = (module, _made(module))
         original(module, *args, **kwargs)
 
-    torch.nn.Module.__init__ = init  # type: ignore[method-assign]
+    torch.nn.Module.__init__ = init  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
@@ -153,9 +153,11 @@ class _Search:
 
     def _make(self, arguments: Arguments) -> tuple[torch.nn.Module | None, Making | None]:
         for device in ("meta", "cpu"):
-            with contextlib.suppress(Exception), torch.random.fork_rng(devices=[]):
-                with torch.device(device):
-                    return recorded(lambda: type(self.net)(**arguments))
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(contextlib.suppress(Exception))
+                stack.enter_context(torch.random.fork_rng(devices=[]))
+                stack.enter_context(torch.device(device))
+                return recorded(lambda: type(self.net)(**arguments))
         return None, None
 
 

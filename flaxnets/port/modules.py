@@ -10,9 +10,72 @@ from flaxnets import layers
 from flaxnets.port.layouts import Layout
 from flaxnets.port.operation import Operation, Refused
 
-MAPS = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d", "BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "LocalResponseNorm", "MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "PixelShuffle", "PixelUnshuffle", "ZeroPad1d", "ZeroPad2d", "ConstantPad1d", "ConstantPad2d", "ReflectionPad1d", "ReflectionPad2d", "ReplicationPad1d", "ReplicationPad2d", "CircularPad1d", "CircularPad2d", "Dropout1d", "Dropout2d", "FeatureAlphaDropout", "Softmax2d"]
-EACH = ["ReLU", "ReLU6", "LeakyReLU", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "Hardtanh", "Hardshrink", "Softshrink", "Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "Softplus", "Softsign", "Threshold", "RReLU", "Dropout", "AlphaDropout", "Identity"]
-AS_TORCH = ["Embedding", "EmbeddingBag", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder", "TransformerDecoderLayer"]
+MAPS = (
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "LocalResponseNorm",
+    "MaxPool1d",
+    "MaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "CircularPad1d",
+    "CircularPad2d",
+    "Dropout1d",
+    "Dropout2d",
+    "FeatureAlphaDropout",
+    "Softmax2d",
+)
+EACH = (
+    "ReLU",
+    "ReLU6",
+    "LeakyReLU",
+    "ELU",
+    "CELU",
+    "SELU",
+    "GELU",
+    "SiLU",
+    "Mish",
+    "Hardswish",
+    "Hardsigmoid",
+    "Hardtanh",
+    "Hardshrink",
+    "Softshrink",
+    "Sigmoid",
+    "LogSigmoid",
+    "Tanh",
+    "Tanhshrink",
+    "Softplus",
+    "Softsign",
+    "Threshold",
+    "RReLU",
+    "Dropout",
+    "AlphaDropout",
+    "Identity",
+)
 OF_FEATURES = ("Linear", "BatchNorm1d", "LayerNorm", "PReLU", "RMSNorm")  # as flattened_from says
 UNKNOWN = "write it with the layers of torch.nn that flaxnets.layers has"
 
@@ -26,7 +89,7 @@ def call(op: Operation, module: torch.nn.Module) -> None:
     layout = op.lies(x)
     if layout.flat and kind in OF_FEATURES and x.ndim == 2:
         return _of_features(op, module, kind, layout)
-    if kind in EACH or (kind == "PReLU" and module.weight.numel() == 1):
+    if kind in EACH or (kind == "PReLU" and _one(module)):
         op.gives(layout)
     elif kind in MAPS or (kind == "PReLU" and x.ndim > 2):
         op.want("input", last=True)
@@ -41,6 +104,11 @@ def call(op: Operation, module: torch.nn.Module) -> None:
         for name in op.values:
             op.want(name)
         op.gives()
+
+
+def _one(module: Any) -> bool:
+    """Whether a PReLU has one slope for all."""
+    return bool(module.num_parameters == 1)
 
 
 def layer_of(module: torch.nn.Module) -> str:
@@ -71,7 +139,7 @@ def _along(op: Operation, module: Any, kind: str, x: torch.Tensor) -> None:
     if kind == "GLU" and layout.flat:
         op.want("input")
     if layout.last:
-        op.analysis.option(op, module, "dim", op.axis(module.dim, x))
+        op.analysis.option(op, module, "of_maps", True)
     op.gives(layout)
 
 

@@ -97,7 +97,8 @@ def _class_attributes(plan: Plan, kind: type, text: str) -> list[str]:
         targets = [node.target] if isinstance(node, ast.AnnAssign) and node.value else targets
         for target in targets:
             if isinstance(target, ast.Name) and _is_read(plan, target.id, text):
-                value = Setup(plan, found.file, None, {}).text(node.value)  # type: ignore[union-attr, arg-type]
+                given: Any = node
+                value = Setup(plan, found.file, None, {}).text(given.value)
                 lines.append(indented(f"{target.id} = {value}", 1))
     return lines
 
@@ -276,10 +277,10 @@ def _methods(plan: Plan, kind: type, owner: torch.nn.Module) -> list[str]:
         lines, used = _method(plan, kind, owner, *method)
         found[name] = (method[1].lineno, lines)
         todo += used
-    lines: list[str] = []
+    written: list[str] = []
     for _, each in sorted(found.values()):
-        lines += [*([""] if lines else []), *each]
-    return lines
+        written += [*([""] if written else []), *each]
+    return written
 
 
 def _method(
@@ -337,8 +338,9 @@ def _constant(plan: Plan, file: File, name: str) -> str:
 
 
 def _load(plan: Plan, root: str) -> str:
+    kind = "nn.Module" if is_torchs(plan.net) else root.partition("(")[0]
     text = f'''
-    def load() -> tuple[{"nn.Module" if is_torchs(plan.net) else root.partition("(")[0]}, dict[str, Any]]:
+    def load() -> tuple[{kind}, dict[str, Any]]:
         """The network, and its variables from ``weights.safetensors`` beside this file."""
         weights = load_file(Path(__file__).with_name("weights.safetensors"))
         return {root}, unflatten_dict(weights, sep="/")

@@ -56,7 +56,8 @@ class Operation:
     @property
     def input(self) -> torch.Tensor:
         """The first operand."""
-        return next(iter(self.values.values()))
+        first: torch.Tensor = next(iter(self.values.values()))
+        return first
 
     @property
     def rank(self) -> int:
@@ -65,7 +66,8 @@ class Operation:
 
     def lies(self, value: Any) -> Layout:
         """How a tensor lies."""
-        return self.analysis.lies(value)
+        found: Layout = self.analysis.lies(value)
+        return found
 
     def axis(self, dim: int, of: torch.Tensor | None = None) -> int:
         """Where an axis of torch's lies."""
@@ -119,7 +121,7 @@ class Operation:
     @property
     def wish(self) -> str:
         """How what reads the result wants it: "", "torch" or "last"."""
-        return self.analysis.wishes.get(self.origin, "")
+        return str(self.analysis.wishes.get(self.origin, ""))
 
     def nodes_of_sizes(self) -> list[ast.AST]:
         """What is written for ``sizes``, one by one."""

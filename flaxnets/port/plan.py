@@ -6,6 +6,7 @@ import ast
 import builtins
 import functools
 import inspect
+import re
 import sys
 import types
 from typing import Any
@@ -41,6 +42,8 @@ class Plan:
     def __init__(
         self, net: torch.nn.Module, analysis: Analysis, making: Making, by_hand: bool = False
     ) -> None:
+        self.writer: Any = None  # of classes by hand
+        self.call_writer: Any = None  # of functions in files
         self.by_hand = by_hand  # written from the modules: it is not known how they were made
         self.net, self.analysis, self.making = net, analysis, making
         self.offences: Offences = analysis.offences
@@ -152,7 +155,8 @@ class Plan:
         found = [n for n in ast.walk(file.tree) if isinstance(n, ast.Lambda) and n.lineno == line]
         if len(found) != 1 or value.__code__.co_freevars:
             raise Refused("a lambda that is kept in an attribute", "write it as a method")
-        return self.call_writer(file).text(found[0])
+        text: str = self.call_writer(file).text(found[0])
+        return text
 
     def _helper_function(self, value: types.FunctionType) -> str:
         file = file_of(value.__code__.co_filename)
@@ -189,7 +193,15 @@ class Plan:
             if any(isinstance(t, ast.Name) and t.id == name for t in targets):
                 self.constants[file, name] = statement
                 return
+        before = len(self.imports)
         self._import(file, node, name)
+        if len(self.imports) == before and not self._is_imported(name):
+            what = f"{name} is not known here"
+            self.offences.at(file, node, what, "write it with tensors, numbers and layers only")
+
+    def _is_imported(self, name: str) -> bool:
+        """Whether a line of imports that is kept has it."""
+        return any(re.search(rf"\b{name}\b", line) for line in self.imports)
 
     # modules
 
@@ -208,7 +220,6 @@ class Plan:
                 self.offences.at(file, node, what, "make them in two places")
         return found[0] if found else {}
 
-    @functools.cache  # noqa: B019
     def fields_of(self, kind: type) -> dict[str, str]:
         """The names here of the arguments of an author's ``__init__``."""
         method = self.method(kind, "__init__")
@@ -249,6 +260,11 @@ class Plan:
             for path, made in self.making.modules.items()
             if type(modules.get(path)) is kind and name in made.arguments
         ]
+
+    def holds(self, name: str) -> bool:
+        """Whether a function of the author's is an attribute of this name."""
+        values = [vars(module).get(name) for module in self.net.modules()]
+        return any(isinstance(v, types.FunctionType | types.BuiltinFunctionType) for v in values)
 
     def given(self, kind: type, node: ast.FunctionDef) -> tuple[dict[str, Any], Any]:
         """What ``forward`` was given in a call, and what came out."""
@@ -305,13 +321,13 @@ class Plan:
         self, file: File, node: ast.Call, owner: torch.nn.Module | None
     ) -> tuple[str, bool] | None:
         """The name here of a method or function of the author's, and whether it takes train."""
-        func = node.func
-        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-            if func.value.id == "self" and owner is not None:
-                if (found := self.method(type(owner), func.attr)) is None:
-                    return None
-                name = "self" if func.attr == "forward" else f"self.{func.attr}"
-                return name, self._runs_with_train(*found, type(owner))
+        func: Any = node.func
+        is_own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name)
+        if is_own and func.value.id == "self" and owner is not None:
+            if (found := self.method(type(owner), func.attr)) is None:
+                return None
+            name = "self" if func.attr == "forward" else f"self.{func.attr}"
+            return name, self._runs_with_train(*found, type(owner))
         if isinstance(func, ast.Name):
             value = self.resolve(file, func)
             if isinstance(value, types.FunctionType) and is_authors(value.__code__.co_filename):

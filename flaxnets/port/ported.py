@@ -17,9 +17,9 @@ from flaxnets import interop
 from flaxnets.parity.any_pair import any_pair
 from flaxnets.parity.compare import chosen
 from flaxnets.parity.report import Report, reported
+from flaxnets.parity.twin import called
 from flaxnets.port import saving
 from flaxnets.port.boundary import Boundary
-from flaxnets.training.call import mode
 
 _numbers = itertools.count(1)
 
@@ -83,10 +83,8 @@ class Ported:
         Raises:
             ValueError: for inputs of other shapes than the network takes.
         """
-        model, switch = mode(self.model, train)
-        args = self._lying.to_flax(inputs)
-        options = {"rngs": rngs, "mutable": mutable, **switch}
-        out = model.apply(variables, *args, **self._lying.to_flax(keywords), **options)
+        given = self._lying.given(inputs, keywords)
+        out = called(self.model, variables, given, train, rngs=rngs, mutable=mutable)
         if mutable is False:
             return self._lying.from_flax(out)
         return self._lying.from_flax(out[0]), out[1]

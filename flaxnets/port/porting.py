@@ -17,13 +17,14 @@ from flaxnets.port.analysis import Analysis
 from flaxnets.port.boundary import boundary
 from flaxnets.port.byhand import ByHand
 from flaxnets.port.forward import Forward
-from flaxnets.port.offences import Offences
+from flaxnets.port.offences import Offences, Unsupported
 from flaxnets.port.operation import Refused
 from flaxnets.port.plan import LAYERS, Plan
 from flaxnets.port.ported import Ported
 from flaxnets.port.record import Run, recorded
 from flaxnets.port.sameness import same
 
+MOST = 50  # layers whose order has to be said
 HEADER = '"""Ported from {} by flaxnets."""\n'
 
 
@@ -53,14 +54,32 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
     made = made or making.made_anew(own, tuple(size for shape in sizes for size in shape))
     if made is not None:
         with contextlib.suppress(Exception):  # then it is written from its modules
-            return _ported(net, example, Plan(own, analysis, made))
+            return _settled(net, example, own, analysis, made)
     offences.found.clear()
     try:
-        return _ported(net, example, Plan(own, analysis, making.Making({}, {}), by_hand=True))
+        return _settled(net, example, own, analysis, None)
+    except Unsupported:
+        raise
     except Refused as refused:
         looks.where(own, "", refused.what, refused.remedy, offences)
-        offences.settle()
-        raise
+    except Exception as error:  # in doubt it is refused
+        what = f"what was written of it fails ({type(error).__name__}: {str(error)[:200]})"
+        looks.where(own, "", what, "write it more plainly, or report it", offences)
+    raise Unsupported(offences.found)
+
+
+def _settled(
+    net: torch.nn.Module, example: Any, own: Any, analysis: Analysis, made: making.Making | None
+) -> Ported:
+    """What was written gives what torch gives: shapes and dtypes; and no flattening is in doubt."""
+    for _ in range(MOST):
+        plan = Plan(own, analysis, made or making.Making({}, {}), by_hand=made is None)
+        found = _ported(net, example, plan)
+        if (doubtful := looks.shapes(found, analysis, example)) is None:
+            return found
+        module = own.get_submodule(doubtful)
+        analysis.options.setdefault(module, {})["flattened_from"] = ()
+    raise Refused("a flattening that cannot be followed", "flatten it by torch.flatten(x, 1)")
 
 
 def _runs(net: torch.nn.Module, args: Any, kwargs: Any, offences: Offences) -> list[Run]:

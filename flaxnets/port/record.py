@@ -178,21 +178,26 @@ def recorded(net: torch.nn.Module, args: Any, kwargs: Any, train: bool, offences
         except Exception as error:
             error.events = recorder.events  # type: ignore[attr-defined]
             raise
-    if not _same(out, _plainly(net, args, kwargs)):
+    given = _copies((args, kwargs))
+    expected = _plainly(net, *given)
+    if not _same(given, (args, kwargs)):
+        for (_, line), file in recorder.in_place.items():
+            offences.at(file, line, "the network changes its input", "write it out of place")
+    elif not _same(out, expected):
         for (_, line), file in recorder.in_place.items():
             offences.at(file, line, ALIAS, "write it out of place, and assign the result")
         if not recorder.in_place and not offences.found:
             found = class_of(type(net))
             what = "its outputs are not the same when it is called again"
             offences.at(found.file, found.node, what, "draw and keep nothing in forward")
-    given = recorder.calls[-1][1] if recorder.calls else {}
-    return Run(recorder.events, given, out, recorder.lines, recorder.calls)
+    named = recorder.calls[-1][1] if recorder.calls else {}
+    return Run(recorder.events, named, out, recorder.lines, recorder.calls)
 
 
 def _plainly(net: torch.nn.Module, args: Any, kwargs: Any) -> Any:
     """The outputs, as torch has them."""
     with _kept_state(net):
-        return net(*_copies(args), **_copies(kwargs))
+        return net(*args, **kwargs)
 
 
 @contextlib.contextmanager
@@ -231,7 +236,7 @@ def _patched(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         sys.settrace(tracing)
-        torch.autograd.Function.apply = classmethod(applying.__func__)  # type: ignore[method-assign]
+        torch.autograd.Function.apply = classmethod(applying.__func__)  # type: ignore[method-assign, assignment]
         torch.nn.Module.__call__ = original  # type: ignore[method-assign]
 
 

@@ -54,7 +54,7 @@ class Rewriter:
         text = self.text(child)
         binds = isinstance(node, ast.BinOp | ast.UnaryOp | ast.Attribute | ast.Compare)
         binds |= isinstance(node, ast.Subscript | ast.Call) and child is next(self.parts(node))
-        was_atom = isinstance(child, ATOMS) or isinstance(child, ast.Constant)
+        was_atom = isinstance(child, (*ATOMS, ast.Constant))
         return text if not binds or not was_atom or is_atom(text) else f"({text})"
 
     def filled(self, written: Written, call: ast.AST) -> str:
@@ -155,10 +155,7 @@ class Statements(Rewriter):
         at = body[0].lineno
         for i, node in enumerate(body):
             self.remarks: list[str] = []
-            if i == 0:
-                lead = self._before(node)
-            else:
-                lead = self._lead(at, node.lineno)
+            lead = self._lead(at, node.lineno) if i else self._before(node)
             lines = self.statement(node, depth)
             if lines is None:
                 lines = self.whole(node, depth)

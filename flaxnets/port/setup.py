@@ -40,7 +40,8 @@ class Setup(Statements):
         if isinstance(node, ast.Call):
             return self._call(node)
         if isinstance(node, ast.Lambda):
-            return self.plan.call_writer(self.file).text(node)
+            text: str = self.plan.call_writer(self.file).text(node)
+            return text
         if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
             return self._read(node)
         return None
@@ -156,16 +157,16 @@ class Setup(Statements):
 
     # statements
 
-    def statement(self, node: ast.stmt, depth: int) -> list[str] | None:
-        """What makes no layer and sets nothing is left out: initial values come with the weights."""
+    def statement(self, node: Any, depth: int) -> list[str] | None:
+        """What makes no layer and sets nothing is left out: values come with the weights."""
         if isinstance(node, ast.Expr):
             return self._expression(node, depth)
         if isinstance(node, ast.Assign | ast.AnnAssign):
             return self._assign(node, depth)
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
-            if node.target.attr in self.lists:
-                text = f"{self.lists[node.target.attr]} += {self.text(node.value)}"
-                return [indented(text, depth)]
+        is_own = isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute)
+        if is_own and node.target.attr in self.lists:
+            text = f"{self.lists[node.target.attr]} += {self.text(node.value)}"
+            return [indented(text, depth)]
         if isinstance(node, ast.Assert | ast.Pass | ast.With | ast.Delete):
             return []
         if isinstance(node, ast.Return) and node.value is None:
@@ -205,7 +206,7 @@ class Setup(Statements):
     def _of_self(self, name: str, call: ast.Call, depth: int) -> list[str]:
         arguments = call.args
         if name in ("add_module", "register_module") and isinstance(arguments[0], ast.Constant):
-            return [indented(f"self.{arguments[0].value} = {self.text(arguments[1])}", depth)]
+            return [indented(f"self.{arguments[0].value!s} = {self.text(arguments[1])}", depth)]
         if name == "add_module":
             texts = ", ".join(map(self.text, arguments))
             return [indented(f"setattr(self, {texts})", depth)]
@@ -234,9 +235,9 @@ class Setup(Statements):
             return []  # a field already
         if owner is not None and name in owner._parameters:
             return self._parameter(name, value, depth)
-        if owner is not None and name not in vars(owner) and name not in owner._modules:
-            if name not in owner._buffers:
-                return []  # it is gone when the network is made
+        held = () if owner is None else (*vars(owner), *owner._modules, *owner._buffers)
+        if owner is not None and name not in held:
+            return []  # it is gone when the network is made
         if name in self.lists or self._is_built_up(name):
             self.lists.setdefault(name, name)
             return [indented(f"{name} = {self.text(value)}", depth)]

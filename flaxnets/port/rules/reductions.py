@@ -60,9 +60,9 @@ def _extreme(function: str) -> Make:
     """``max``: of all numbers, or of two tensors; along an axis torch gives the places too."""
 
     def rule(op: Operation) -> Written | None:
-        if isinstance(op.event.out, torch.Tensor) and op["dim"] is None:
-            if op.event.out.ndim == 0 and op.input.numel() > 1:
-                return reduction(f"jnp.{function}")(op)
+        is_one = isinstance(op.event.out, torch.Tensor) and op.event.out.ndim == 0
+        if is_one and op["dim"] is None:
+            return reduction(f"jnp.{function}")(op)
         raise Refused(
             f"torch.{function} along an axis",
             f"say a{function}(dim=...), if ties do not matter: its gradient is shared among them",
@@ -84,13 +84,7 @@ def _softmax(function: str) -> Make:
     def rule(op: Operation) -> Written:
         if (dim := op["dim"]) is None:
             raise Refused(f"{op.event.name} without dim", "say the axis: dim=1")
-        layout = op.lies(op.input)
-        if layout.flat and dim % op.rank != op.rank - 1:
-            op.gives(layout)
-        elif layout.flat:
-            op.gives(layout)  # the order of what is summed does not matter
-        else:
-            op.gives(layout)
+        op.gives(op.lies(op.input))
         place = op.axis(dim)
         is_default = place == -1 or place == op.rank - 1
         return op.written(f"{function}({{input}}{'' if is_default else f', axis={place}'})")
@@ -123,6 +117,7 @@ RULES: dict[str, tuple[str, Make]] = {
     "min": ("input dim keepdim", _extreme("min")),
     "argmax": ("input dim keepdim", _place("argmax")),
     "argmin": ("input dim keepdim", _place("argmin")),
+    "normalize": ("input p dim eps", _norm),
     "softmax": ("input dim", _softmax("nn.softmax")),
     "log_softmax": ("input dim", _softmax("nn.log_softmax")),
 }

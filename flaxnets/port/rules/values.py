@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ def filled(function: str) -> Make:
 
     def rule(op: Operation) -> Written:
         op.gives()
-        sizes = op["sizes"] or ()
+        sizes: Any = op["sizes"] or ()
         is_one = len(sizes) == 1 and not isinstance(sizes[0], int)
         shape = "{sizes}" if is_one else "({sizes},)"
         return op.written(f"{function}({shape}{_dtype(op)})")
