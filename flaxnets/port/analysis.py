@@ -119,7 +119,8 @@ class Analysis:
     def _alike(self, event: Event) -> None:
         """One text for two uses: all that it reads lies as in torch, or it is refused."""
         before = dict(self.wishes)
-        for each in (event, self._seen.get(event.node, event)):
+        first = event if event.node is None else self._seen.get(event.node, event)
+        for each in (event, first):
             for tensor in torch.utils._pytree.tree_leaves((each.args, each.kwargs)):
                 if isinstance(tensor, torch.Tensor) and self.lies(tensor).kind != "torch":
                     self.wish(self.lies(tensor).origin, "torch")

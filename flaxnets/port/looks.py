@@ -232,7 +232,7 @@ def _kept_sizes(first: list[Event], other: list[Event], offences: Offences) -> b
 def _keeps_rows(one: Event, two: Event) -> bool:
     rows = [event.args[0].shape[:1] for event in (one, two)]
     given = [event.out.shape[:1] for event in (one, two)]
-    return rows[0] != rows[1] and given[0] == given[1] == rows[0]
+    return bool(rows[0] != rows[1] and given[0] == given[1] == rows[0])
 
 
 def _grown(tree: Any) -> Any:
