@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "saving": {"models", "interop"},
     "cost": {"layers", "training", "switch"},
     "parity": {"models", "layers", "losses", "interop", "training", "data"},
+    "port": {"layers", "interop", "parity"},
     "runs": {"models", "saving", "interop", "training", "data"},
     "__init__": {"models", "layers", "losses", "interop", "data", "saving", "training"},
     "cli": {"*"},

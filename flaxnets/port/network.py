@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
-import subprocess
-import sys
 import textwrap
 import types
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from flaxnets.port.author import File, class_of, is_torchs
+from flaxnets.port.formatting import formatted
 from flaxnets.port.forward import Forward, signature
 from flaxnets.port.plan import LAYERS, Plan
 from flaxnets.port.rewrite import indented
 from flaxnets.port.setup import Setup
-
-LENGTH = 100
 
 
 class Unit:
@@ -372,16 +367,3 @@ def _with_alias(text: str) -> str:
     if not is_taken and "layers" not in names:
         return text.replace(LAYERS, "layers")
     return text.replace(f"import {LAYERS}", "import layers as fl").replace(LAYERS, "fl")
-
-
-def formatted(text: str) -> str:
-    """By ruff, as the author would have it."""
-    ast.parse(text)
-    ast.parse(text)
-    ruff = shutil.which("ruff") or str(Path(sys.executable).with_name("ruff"))
-    options = ["--config", f"line-length={LENGTH}", "--isolated", "-"]
-    for command in (["format"], ["check", "--fix-only", "--quiet", "--select", "I,F401"]):
-        run = subprocess.run([ruff, *command, *options], input=text, capture_output=True, text=True)
-        if run.returncode == 0:
-            text = run.stdout
-    return text

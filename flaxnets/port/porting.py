@@ -16,6 +16,7 @@ from flaxnets.port import looks, making, network
 from flaxnets.port.analysis import Analysis
 from flaxnets.port.boundary import boundary
 from flaxnets.port.byhand import ByHand
+from flaxnets.port.formatting import ruff
 from flaxnets.port.forward import Forward
 from flaxnets.port.offences import Offences, Unsupported
 from flaxnets.port.operation import Refused
@@ -41,9 +42,11 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
         The port.
 
     Raises:
+        ImportError: if ruff is not installed, which formats the source.
         Unsupported: naming all that cannot be ported, each with file, line and what to do.
     """
     args, kwargs = ((), example) if isinstance(example, dict) else (_tuple(example), {})
+    ruff()  # before anything is done
     offences = Offences()
     looks.before(net, offences)
     offences.settle()

@@ -153,7 +153,7 @@ class Recorder(TorchFunctionMode):
             self.owners.pop()
             self.inside -= is_leaf
         args, kwargs = _kept(args), _kept(kwargs)
-        if not is_leaf and not is_container:
+        if not self.owners or not (is_leaf or is_container):
             given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
             self.calls.append((module, given, out))
         self.events.append(Event(file, node, owner, "", module, args, kwargs, out, code, False))

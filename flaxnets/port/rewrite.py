@@ -52,6 +52,8 @@ class Rewriter:
     def _fitting(self, node: ast.AST, child: ast.AST) -> str:
         """A child, in parentheses where it needs them now."""
         text = self.text(child)
+        if text == self.file.segment(child):
+            return text
         binds = isinstance(node, ast.BinOp | ast.UnaryOp | ast.Attribute | ast.Compare)
         binds |= isinstance(node, ast.Subscript | ast.Call) and child is next(self.parts(node))
         was_atom = isinstance(child, (*ATOMS, ast.Constant))
