@@ -7,8 +7,10 @@ import ast
 import copy
 import functools
 import random
+import re
 import subprocess
 import sys
+import textwrap
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +28,17 @@ from flaxnets import port
 from flaxnets.parity import reference
 
 # What is refused, and with which words; what is longer than it should be, and why.
-REFUSED = {}
+REFUSED = {
+    "mnist_lambda": r"self\.func is not known",
+    "vit_einsum": "positions: a buffer that no state_dict has",
+    "resnet_cifar": r"self\.lambd is not known",
+    "densenet": "what was written of it fails",
+    "mlp_mixer": "used in two ways",
+    "convnext_drop_path": "randomness in forward",
+    "text_cnn_1d": "torch.max along an axis",
+    "transformer_keeping_its_mask": "operations that depend on the batch size",
+    "causal_decoder": "a buffer that no state_dict has",
+}
 LONGER = {
     "dcgan_generator": "8 for 6: a field of linen is a statement, an argument of __init__ is none",
     "lstm_classifier": "17 for 12: likewise, six fields",
@@ -80,11 +92,28 @@ def test_a_ported_network_passes_the_levels_of_parity(name):
     assert failures(ported.check([3, 5, 7, 11])) == []
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@each(REFUSED, [name for name in REFUSED if name != "densenet"])  # it takes half a minute
 def test_what_is_known_to_be_refused_says_its_line(name):
     with pytest.raises(port.Unsupported, match=REFUSED[name]) as caught:
         made(name)
     assert all(offence.line for offence in caught.value.offences)
+
+
+def test_what_is_counted_are_the_statements_of_what_a_network_reads():
+    source = """
+        'A docstring.'
+        import math
+        SIZE = 3
+        def load(): return Net()
+        def twice(x): return 2 * x
+        class Net:
+            'Another.'
+            def forward(self, x):
+                'A third.'
+                y = twice(x) + math.pi
+                return y + SIZE
+    """
+    assert ports.needed(textwrap.dedent(source), "Net") == 1 + 2 + 4
 
 
 class Pair(torch.nn.Module):
@@ -317,7 +346,7 @@ def test_a_tutorials_class_gives_back_our_model_of_it(theirs, ours, shape):
 
 
 # What ours do besides: images of several shapes, and logarithms in single precision at least.
-BESIDES = {"_as_maps", "_single"}
+BESIDES = re.compile("_as_maps|_single")
 
 
 def calls_of(source, name):
@@ -326,8 +355,8 @@ def calls_of(source, name):
     (method,) = (n for n in kind.body if getattr(n, "name", "") == "__call__")
     calls = [n for n in ast.walk(method) if isinstance(n, ast.Call)]
     calls.sort(key=lambda n: (n.end_lineno, n.end_col_offset))
-    called = [ast.unparse(n.func).rpartition(".")[2] for n in calls]
-    return [text for text in called if text not in BESIDES]
+    called = [ast.unparse(n.func) for n in calls]
+    return [text.rpartition(".")[2] for text in called if not BESIDES.search(text)]
 
 
 def test_outputs_of_the_example_are_torchs_in_single_precision_too(net, ported):
