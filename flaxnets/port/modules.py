@@ -173,6 +173,7 @@ def _flattening(op: Operation, module: Any, kind: str, x: torch.Tensor) -> None:
     is_whole = start == 1 and end == x.ndim - 1
     if not is_whole or x[0, 0].numel() == 1 or x.shape[1] == 1:
         return op.gives(start > 1 or start == end)
+    op.analysis.flattened.append((op.event, op.origin, maps))
     op.gives(Layout() if op.wish == "torch" else Layout(flat=maps))
 
 
