@@ -240,7 +240,7 @@ def _patched(recorder: Recorder) -> Iterator[None]:
     finally:
         sys.settrace(tracing)
         if is_own:
-            torch.autograd.Function.apply = applying
+            torch.autograd.Function.apply = applying  # type: ignore[method-assign]
         else:
             del torch.autograd.Function.apply
         torch.nn.Module.__call__ = original  # type: ignore[method-assign]
