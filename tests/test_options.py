@@ -14,7 +14,14 @@ from flaxnets import layers
 
 # What torch takes one value of; others are among what it refuses.
 OF_ONE_VALUE = {f"ConvTranspose{rank}d": {"padding_mode"} for rank in (1, 2)}
-EXAMPLES = [(name, i) for name, layer in LAYERS.items() for i in range(len(layer.examples))]
+# Of which an example takes seconds, with a faster one of the family in plain pytest.
+SLOW = {"TransformerEncoderLayer", "TransformerEncoder", "GRU"}
+SLOW |= {"TransformerDecoderLayer", "TransformerDecoder"}
+EXAMPLES = [
+    pytest.param(name, i, marks=pytest.mark.slow if name in SLOW else ())
+    for name, layer in LAYERS.items()
+    for i in range(len(layer.examples))
+]
 WRONG = [(name, i) for name, layer in LAYERS.items() for i in range(len(layer.wrong))]
 REFUSED = [(name, option) for name, layer in LAYERS.items() for option in layer.refused]
 # One of each family in plain pytest, and the others among the slow tests: a draw is a compilation.

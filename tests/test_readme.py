@@ -107,6 +107,7 @@ PRINTED = {
     ],
     "compare": ["3 forward, evaluation"],
     "resume": ["23 "],
+    "port": ["self.conv = layers.Conv2d(1, 3, 3)", "(7, 10)"],
     "data": ["(1437, 28, 28) uint8", "(1437,) (360, 28, 28)"],
 }
 
@@ -165,6 +166,7 @@ def test_the_other_commands_run(command, digits_run, tmp_path, capsys, monkeypat
         (tmp_path / "runs/cnn").symlink_to(digits_run)
     (tmp_path / "photo.jpg").symlink_to(PHOTOS[3])
     torch.save({"model": TUTORIALS["mlp"].pair.net().state_dict()}, tmp_path / "checkpoint.pt")
+    (tmp_path / "my_net.py").write_text(blocks(ROOT / "docs/port.md", "python")[0])
     status, out, err = call(capsys, *arguments)
     assert (status, err) == (0, "")
     if "photo.jpg" in command:

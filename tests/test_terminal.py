@@ -12,8 +12,8 @@ import sys
 import pytest
 from helpers import ROOT
 
-from flaxnets.cli import parity
 from flaxnets.cli import program as cli
+from flaxnets.cli.terminal import coloured_verdict
 from flaxnets.models import MODELS
 
 GREEN_PASS, RED_FAIL = "\x1b[32mpass\x1b[0m", "\x1b[31mFAIL\x1b[0m"
@@ -108,9 +108,9 @@ def test_train_predict_and_summary_fit_80_columns(in_an_empty_folder, capsys):
 def test_a_row_has_its_verdict_in_colour_and_stays_as_it_is_without_one(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("sys.stdout", Terminal())
-    assert parity._with_colour("mlp  3  FAIL\n  fc1  pass") == f"mlp  3  {RED_FAIL}\n  fc1  pass"
-    assert parity._with_colour("mlp  3  pass") == f"mlp  3  {GREEN_PASS}"
-    assert parity._with_colour("mlp  3 backward pass") == "mlp  3 backward pass"
+    assert coloured_verdict("mlp  3  FAIL\n  fc1  pass") == f"mlp  3  {RED_FAIL}\n  fc1  pass"
+    assert coloured_verdict("mlp  3  pass") == f"mlp  3  {GREEN_PASS}"
+    assert coloured_verdict("mlp  3 backward pass") == "mlp  3 backward pass"
 
 
 def test_an_error_is_red_on_a_terminal_unless_no_color_is_set(tmp_path):

@@ -80,10 +80,8 @@ def along(name: str, even: bool = False) -> Layer:
 
     wrong = [Wrong({"dim": 2}, normal(4))]
     wrong += [Wrong({"dim": 1}, normal(5), "even")] if even else []
-    examples = [
-        Draw({"dim": 1}, normal(4) if even else infinities(4)),
-        Draw({"dim": 1, "of_maps": True}, normal(2, 4), True),
-    ]
+    examples = [Draw({"dim": 1}, normal(4) if even else infinities(4))]
+    examples += [Draw({"dim": 1, "of_maps": True}, normal(2, 4), True)] * (name == "Softmax")
     return Layer(draws(), examples, wrong, theirs=Theirs)
 
 

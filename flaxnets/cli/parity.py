@@ -10,7 +10,6 @@ examples:
 """
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from flaxnets.cli.terminal import BOLD, GREEN, RED, bad_input, coloured
+from flaxnets.cli.terminal import BOLD, bad_input, coloured, coloured_verdict
 from flaxnets.models import MODELS
 
 if TYPE_CHECKING:
@@ -78,22 +77,13 @@ def _compare(settings: "dict[str, Setting]", levels: Sequence[int]) -> "Report":
         for found in compare.compare(TUTORIALS[name].pair, setting, levels):
             records += found
             for group in report.grouped(found):
-                print(_with_colour(report.line(group)), flush=True)
+                print(coloured_verdict(report.line(group)), flush=True)
     described = {name: report.describe(setting) for name, setting in settings.items()}
     result = report.Report(tuple(records), described)
     verdict = f"{'every' if result.passed else 'NOT every'} level holds"
     print(coloured(verdict, BOLD, sys.stdout), end="")
     print(f" ({len(records)} comparisons in {time.perf_counter() - began:.0f} s)", flush=True)
     return result
-
-
-def _with_colour(line: str) -> str:
-    """The verdict, which ends a row's first line; what has none stays as it is."""
-
-    def colour(verdict: re.Match[str]) -> str:
-        return coloured(verdict[0], GREEN if verdict[0] == "pass" else RED, sys.stdout)
-
-    return re.sub("(?<=  )(pass|FAIL)$", colour, line, count=1, flags=re.MULTILINE)
 
 
 def _write(result: "Report", folder: Path) -> bool:

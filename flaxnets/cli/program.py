@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from flaxnets import __version__
-from flaxnets.cli import convert, parity, predict, summary, train
+from flaxnets.cli import convert, parity, port, predict, summary, train
 from flaxnets.cli.compilation_cache import use_compilation_cache
 from flaxnets.cli.terminal import RED, BadInput, coloured
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "summary": summary,
     "convert": convert,
     "parity": parity,
+    "port": port,
 }
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,15 @@ def coloured(text: str, code: int, stream: TextIO) -> str:
     if os.environ.get("NO_COLOR") or not stream.isatty():
         return text
     return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def coloured_verdict(line: str) -> str:
+    """A row of parity's table with its verdict, which ends its first line, in colour."""
+
+    def colour(verdict: re.Match[str]) -> str:
+        return coloured(verdict[0], GREEN if verdict[0] == "pass" else RED, sys.stdout)
+
+    return re.sub("(?<=  )(pass|FAIL)$", colour, line, count=1, flags=re.MULTILINE)
 
 
 class BadInput(Exception):

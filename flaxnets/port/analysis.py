@@ -72,6 +72,7 @@ class Analysis:
         self.calls: dict[ast.AST, tuple[list[torch.nn.Module], Written]] = {}
         self.seen: set[ast.AST] = set()
         self.layouts: dict[int, Layout] = {}
+        self.flattened: list[tuple[Event, Any, tuple[int, ...]]] = []  # by layers
         self._refused: list[tuple[File, ast.AST | int, Refused]] = []
         self._seen: dict[ast.AST, Event] = {}
         for run in self.runs:
@@ -79,6 +80,17 @@ class Analysis:
                 self._lay_input(name, value)
             for event in run.events:
                 self._take(event)
+        self._look_at_flattenings()
+
+    def _look_at_flattenings(self) -> None:
+        """A ``Flatten`` keeps torch's order, but where a layer is told of these maps."""
+        told = {options.get("flattened_from") for options in self.options.values()}
+        for event, origin, maps in self.flattened:
+            if maps not in told:
+                self.wish(origin, "torch")
+            elif self.wishes.get(origin) == "torch":
+                what = "maps of one size that are flattened in two orders"
+                self._refuse(event, Refused(what, "flatten this one by torch.flatten(x, 1)"))
 
     def _lay_input(self, name: str, value: Any) -> None:
         """Four axes are maps; three are as what reads them wants them."""

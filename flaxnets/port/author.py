@@ -184,8 +184,13 @@ def class_of(kind: type) -> Class:
     return _classes[kind]
 
 
+DEPTHS: dict[type, str] = {}  # classes of stochastic depth by hand: the probability's name
+
+
 def is_torchs(module: torch.nn.Module | type) -> bool:
-    """Whether a module is torch's own, by the class that has its ``forward``."""
+    """Whether a module is torch's own, by the class that has its ``forward``, or is like one."""
     kind = module if isinstance(module, type) else type(module)
+    if kind in DEPTHS:
+        return True
     holder = next(each for each in kind.__mro__ if "forward" in vars(each))
     return holder.__module__.split(".")[0] == "torch"

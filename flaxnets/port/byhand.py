@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from flaxnets import layers
-from flaxnets.port.author import is_torchs
+from flaxnets.port.author import DEPTHS, is_torchs
 from flaxnets.port.modules import layer_of
 from flaxnets.port.operation import Refused
 from flaxnets.port.plan import LAYERS, Plan
@@ -72,6 +72,8 @@ class ByHand:
 
     def arguments(self, module: Any) -> dict[str, str]:
         """Of a layer of torch's: the arguments that are not the defaults."""
+        if type(module) in DEPTHS:
+            return {"p": repr(float(vars(module)[DEPTHS[type(module)]])), "mode": '"row"'}
         kind = getattr(layers, layer_of(module))
         found: dict[str, str] = {}
         for name, parameter in inspect.signature(kind).parameters.items():

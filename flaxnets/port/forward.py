@@ -179,6 +179,8 @@ class Forward(Statements):
                 what = "forward sets an attribute"
                 self.plan.offences.at(self.file, node, what, "return it, or compute it in __init__")
         target = node.targets[0]
+        if isinstance(target, ast.Name) and self.text(node.value) == target.id:
+            return []
         if node.value in self.plan.analysis.shapes and isinstance(target, ast.Tuple):
             rank = self.plan.analysis.shapes[node.value]
             names = [self.text(each) for each in target.elts]

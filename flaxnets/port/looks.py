@@ -203,12 +203,14 @@ def other_batch(
     net: torch.nn.Module, args: Any, kwargs: Any, first: Run, offences: Offences, record: Any
 ) -> Run | None:
     """The network at another batch size: no number of the example may stand for it."""
-    more = _grown((args, kwargs))
+    more = _grown((args, kwargs), squares := _has_squares((args, kwargs)))
     if more is None:
         return None
     try:
         run: Run = record(net, *more, False, offences)
     except Exception as error:
+        if squares:  # which may be masks of times, and no examples
+            return None
         events = getattr(error, "events", [])
         if not _kept_sizes(first.events, events, offences):
             _of_batch(error, net, offences)
@@ -235,15 +237,29 @@ def _keeps_rows(one: Event, two: Event) -> bool:
     return bool(rows[0] != rows[1] and given[0] == given[1] == rows[0])
 
 
-def _grown(tree: Any) -> Any:
-    """One sample more of each input that has as many as the first."""
-    leaves = [t for t in torch.utils._pytree.tree_leaves(tree) if isinstance(t, torch.Tensor)]
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    return [t for t in torch.utils._pytree.tree_leaves(tree) if isinstance(t, torch.Tensor)]
+
+
+def _has_squares(tree: Any) -> bool:
+    """Whether an input may be a mask (T, T), of as many times as there are examples."""
+    first, *rest = [*_tensors(tree), None]
+    return any(
+        t is not None and t.ndim == 2 and t.shape[0] == t.shape[1] == first.shape[0]
+        for t in rest
+        if first is not None and first.ndim
+    )
+
+
+def _grown(tree: Any, squares: bool) -> Any:
+    """One example more of each input that has as many as the first."""
+    leaves = _tensors(tree)
     if not leaves or leaves[0].ndim == 0:
         return None
     count = leaves[0].shape[0]
 
     def grow(tensor: torch.Tensor) -> torch.Tensor:
-        is_mask = tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1]
+        is_mask = squares and tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1]
         if tensor.ndim == 0 or tensor.shape[0] != count or (is_mask and tensor is not leaves[0]):
             return tensor
         return torch.cat([tensor, tensor[:1]])

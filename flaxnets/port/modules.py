@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from flaxnets import layers
+from flaxnets.port.author import DEPTHS
 from flaxnets.port.layouts import Layout
 from flaxnets.port.operation import Operation, Refused
 
@@ -75,6 +76,7 @@ EACH = (
     "Dropout",
     "AlphaDropout",
     "Identity",
+    "StochasticDepth",
 )
 OF_FEATURES = ("Linear", "BatchNorm1d", "LayerNorm", "PReLU", "RMSNorm")  # as flattened_from says
 UNKNOWN = "write it with the layers of torch.nn that flaxnets.layers has"
@@ -113,6 +115,8 @@ def _one(module: Any) -> bool:
 
 def layer_of(module: torch.nn.Module) -> str:
     """The name of its class in ``flaxnets.layers``: of torch's class that has its forward."""
+    if type(module) in DEPTHS:
+        return "StochasticDepth"
     holder = next(each for each in type(module).__mro__ if "forward" in vars(each))
     kind: Any = next(
         (each for each in type(module).__mro__ if each.__module__.startswith("torch.nn.modules")),
@@ -173,6 +177,7 @@ def _flattening(op: Operation, module: Any, kind: str, x: torch.Tensor) -> None:
     is_whole = start == 1 and end == x.ndim - 1
     if not is_whole or x[0, 0].numel() == 1 or x.shape[1] == 1:
         return op.gives(start > 1 or start == end)
+    op.analysis.flattened.append((op.event, op.origin, maps))
     op.gives(Layout() if op.wish == "torch" else Layout(flat=maps))
 
 

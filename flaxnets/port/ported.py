@@ -122,7 +122,8 @@ class Ported:
 
     def save(self, folder: str | Path) -> None:
         """Write ``network.py``, ``weights.safetensors`` and, once it was checked, ``PARITY.md``."""
-        saving.save(folder, self.source, self.variables, self._report)
+        origin = saving.Origin.of(self._net)
+        saving.save(folder, self.source, self.variables, self._report, origin)
 
 
 def made(source: str, root: str) -> nn.Module:

@@ -12,8 +12,9 @@ from typing import Any
 import jax
 import torch
 
-from flaxnets.port import looks, making, network
+from flaxnets.port import depth, looks, making, network
 from flaxnets.port.analysis import Analysis
+from flaxnets.port.author import DEPTHS
 from flaxnets.port.boundary import boundary
 from flaxnets.port.byhand import ByHand
 from flaxnets.port.formatting import ruff
@@ -51,6 +52,9 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
     looks.before(net, offences)
     offences.settle()
     own = _copied(net, offences)
+    for module in own.modules():
+        if type(module) not in DEPTHS and (name := depth.probability(module)):
+            DEPTHS[type(module)] = name
     analysis = Analysis(own, _runs(own, args, kwargs, offences), offences)
     offences.settle()
     sizes = [leaf.shape for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "shape")]

@@ -226,9 +226,12 @@ def _patched(recorder: Recorder) -> Iterator[None]:
             recorder.offences.at(
                 file, frame.f_lineno, f"{cls.__name__} is an autograd.Function", OWN
             )
-        return applying.__func__(cls, *args, **kwargs)
+        return applying.__get__(None, cls)(*args, **kwargs)
 
-    applying: Any = torch.autograd.Function.apply
+    applying: Any = next(
+        vars(kind)["apply"] for kind in torch.autograd.Function.__mro__ if "apply" in vars(kind)
+    )
+    is_own = "apply" in vars(torch.autograd.Function)
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[method-assign, assignment]
     torch.nn.Module.__call__ = call  # type: ignore[method-assign]
     sys.settrace(recorder.trace)
@@ -236,7 +239,10 @@ def _patched(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         sys.settrace(tracing)
-        torch.autograd.Function.apply = classmethod(applying.__func__)  # type: ignore[method-assign, assignment]
+        if is_own:
+            torch.autograd.Function.apply = applying  # type: ignore[method-assign]
+        else:
+            del torch.autograd.Function.apply
         torch.nn.Module.__call__ = original  # type: ignore[method-assign]
 
 

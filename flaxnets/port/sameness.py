@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from flaxnets import interop
-from flaxnets.port.author import is_torchs
+from flaxnets.port.author import DEPTHS, is_torchs
+
+LISTS = (torch.nn.ModuleList, torch.nn.ModuleDict)
 
 
 class Different(Exception):
@@ -18,13 +20,15 @@ def same(net: torch.nn.Module, model: Any) -> None:
     """Raises ``Different`` naming the first place."""
     ours = dict(model.named_modules())
     for name, theirs in net.named_modules(remove_duplicate=False):
-        if isinstance(theirs, torch.nn.ModuleList | torch.nn.ModuleDict) or not is_torchs(theirs):
+        if isinstance(theirs, LISTS) or not is_torchs(theirs):
             continue
         if name not in ours:
             if any(name.startswith(f"{above}.") for above in _leaves(net)):
                 continue
             raise Different(f"{name} is missing")
         a, b = repr(ours[name]), repr(theirs)
+        if type(theirs) in DEPTHS:
+            a, b = str(ours[name].p), str(float(vars(theirs)[DEPTHS[type(theirs)]]))
         if not isinstance(theirs, torch.nn.Sequential) and a != b:
             raise Different(f"{name} is {a}, not {b}")
     held = {leaf.name: tuple(leaf.shape) for leaf in interop.leaves(model)}

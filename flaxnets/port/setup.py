@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from flaxnets.port.author import File, is_authors
+from flaxnets.port.author import DEPTHS, File, is_authors
 from flaxnets.port.parameters import initial
 from flaxnets.port.plan import LAYERS, Plan
 from flaxnets.port.rewrite import Statements, indented
@@ -60,6 +60,8 @@ class Setup(Statements):
     def _call(self, node: ast.Call) -> str | None:
         value = self.plan.resolve(self.file, node.func)
         if isinstance(value, type) and issubclass(value, torch.nn.Module):
+            if value in DEPTHS:
+                return self._depth(value, node)
             if not value.__module__.startswith("torch."):
                 return self._arguments(value.__name__, node, self._renamed(value))
             return self._layer(value, node)
@@ -68,6 +70,12 @@ class Setup(Statements):
         if isinstance(node.func, ast.Name) and node.func.id in ("super",):
             self.plan.offences.at(self.file, node, "super() within __init__", BY_HAND)
         return None
+
+    def _depth(self, kind: type, node: ast.Call) -> str:
+        """Stochastic depth by hand."""
+        given = [*node.args, *(each.value for each in node.keywords)]
+        p = self.text(given[0]) if given else repr(float(vars(kind()).get(DEPTHS[kind], 0.0)))
+        return f'{LAYERS}.StochasticDepth({p}, "row")'
 
     def _renamed(self, kind: type) -> dict[str, str]:
         return self.plan.fields_of(kind)

@@ -82,6 +82,16 @@ def _clamp(op: Operation) -> Written:
     return op.called("layers.clamp")
 
 
+def both(function_: str) -> Make:
+    """Of two tensors, by a function of NumPy's."""
+
+    def rule(op: Operation) -> Written:
+        agree(op, ["input", "other"])
+        return op.written(f"{function_}({{input}}, {{other}})")
+
+    return rule
+
+
 def _chosen(op: Operation) -> Written:
     """torch.where(condition, input, other)."""
     agree(op, ["condition", "input", "other"])
@@ -191,6 +201,8 @@ RULES: dict[str, tuple[str, Make]] = {
     "__invert__": ("input", unary("~{input}")),
     "clamp": ("input min max", _clamp),
     "clip": ("input min max", _clamp),
+    "maximum": ("input other", both("jnp.maximum")),
+    "minimum": ("input other", both("jnp.minimum")),
     "celu": ("input", function("nn.celu")),
     "where": ("condition input other", _chosen),
     "masked_fill": ("input mask value", _filled),
