@@ -44,6 +44,7 @@ from flaxnets.layers.elementwise import absolute, clamp, normalize
 from flaxnets.layers.embedding import Embedding, embedding
 from flaxnets.layers.embedding_bag import EmbeddingBag, embedding_bag
 from flaxnets.layers.exponential import CELU, ELU, SELU
+from flaxnets.layers.extremes import max, min
 from flaxnets.layers.flatten import Flatten, Unflatten
 from flaxnets.layers.group_norm import GroupNorm, LocalResponseNorm, group_norm, local_response_norm
 from flaxnets.layers.instance_norm import InstanceNorm1d, InstanceNorm2d
@@ -215,8 +216,10 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "local_response_norm",
+    "max",
     "max_pool1d",
     "max_pool2d",
+    "min",
     "normalize",
     "pad",
     "pixel_shuffle",

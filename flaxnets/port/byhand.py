@@ -33,16 +33,17 @@ class ByHand:
 
     def constructor(self, module: Any) -> str:
         """The text that makes a module, or a value."""
-        if isinstance(module, torch.nn.ModuleList):
+        is_own = isinstance(module, torch.nn.Module) and not is_torchs(module)
+        if isinstance(module, torch.nn.ModuleList) and not is_own:
             return listed([self.constructor(each) for each in module])
-        if isinstance(module, torch.nn.ModuleDict):
+        if isinstance(module, torch.nn.ModuleDict) and not is_own:
             items = (f'"{name}": {self.constructor(each)}' for name, each in module.items())
             return f"{{{', '.join(items)}}}"
-        if isinstance(module, torch.nn.Sequential) and is_torchs(module):
+        if isinstance(module, torch.nn.Sequential) and not is_own:
             return f"{LAYERS}.Sequential({self._row(module)})"
-        if isinstance(module, torch.nn.Module) and is_torchs(module):
+        if isinstance(module, torch.nn.Module) and not is_own:
             return _called(f"{LAYERS}.{layer_of(module)}", self.arguments(module))
-        if isinstance(module, torch.nn.Module):
+        if is_own:
             return self._own(module)
         return self._plain(module)
 
@@ -173,7 +174,7 @@ class ByHand:
 
 CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 MISSING: Any = object()
-OURS = ("parent", "name", "dtype", "param_dtype", "implementation", "tied_to")
+OURS = ("parent", "name", "dtype", "param_dtype", "implementation")
 OTHERWISE: dict[str, Callable[[Any], Any]] = {  # what torch keeps under another name
     "use_bias": lambda m: getattr(m, "bias", getattr(m, "in_proj_bias", None)) is not None,
     "nonlinearity": lambda m: m.nonlinearity if hasattr(m, "nonlinearity") else m.mode[4:].lower(),

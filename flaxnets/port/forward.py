@@ -80,6 +80,8 @@ class Forward(Statements):
 
     def _helper(self, node: ast.Call) -> str | None:
         """The call of a method or function of the author's."""
+        if self._is_of_dict(node.func):
+            return f"self.named_children().{node.func.attr}()"  # type: ignore[attr-defined]
         found = self.plan.helper(self.file, node, self.owner)
         if found is None:
             return None
@@ -90,6 +92,15 @@ class Forward(Statements):
             self.takes_train = True
             inside.append("train=train")
         return f"{name}({', '.join(inside)})"
+
+    def _is_of_dict(self, node: ast.AST) -> bool:
+        """Whether it reads the children of a ``ModuleDict`` with a forward of its own."""
+        return (
+            isinstance(self.owner, torch.nn.ModuleDict)
+            and isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and (node.value.id, node.attr) in [("self", n) for n in ("items", "values", "keys")]
+        )
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         if not isinstance(node.value, ast.Name) or node.value.id != "self" or self.owner is None:

@@ -18,6 +18,7 @@ from flaxnets.port.analysis import Analysis
 from flaxnets.port.author import class_of, file_of, is_authors, is_torchs
 from flaxnets.port.offences import Offences
 from flaxnets.port.record import Event, Run
+from flaxnets.port.ties import tied_layers, ties
 
 HOOKS = {
     "_forward_hooks": "a forward hook",
@@ -68,15 +69,13 @@ def before(net: torch.nn.Module, offences: Offences) -> None:
 
 
 def _ties(net: torch.nn.Module, offences: Offences) -> None:
-    """One parameter of two modules would be two arrays here, each with half of its gradient."""
-    first: dict[int, str] = {}
-    for name, module in net.named_modules():
-        for key, parameter in module._parameters.items():
-            path = f"{name}.{key}".lstrip(".")
-            other = first.setdefault(id(parameter), path) if parameter is not None else path
-            if other != path:
-                what = f"tied to {other}"
-                where(net, path.rpartition(".")[0] or path, what, "hold it in one module", offences)
+    """What would be two arrays here, each with half of its gradient."""
+    said = tied_layers(net)
+    for name, other in ties(net):
+        path = name.rpartition(".")[0]
+        if path not in said or not name.endswith(".weight"):
+            remedy = "hold it in one module, or tie two layers of one module"
+            where(net, path or name, f"tied to {other}", remedy, offences)
 
 
 def _faults(module: torch.nn.Module) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from flaxnets.port.plan import LAYERS, Plan
 from flaxnets.port.ported import Ported
 from flaxnets.port.record import Run, recorded
 from flaxnets.port.sameness import same
+from flaxnets.port.ties import tied_layers
 
 MOST = 50  # layers whose order has to be said
 HEADER = '"""Ported from {} by flaxnets."""\n'
@@ -79,6 +80,8 @@ def _settled(
     net: torch.nn.Module, example: Any, own: Any, analysis: Analysis, made: making.Making | None
 ) -> Ported:
     """What was written gives what torch gives: shapes and dtypes; and no flattening is in doubt."""
+    for path, text in tied_layers(own).items():
+        analysis.options.setdefault(own.get_submodule(path), {})["tied_to"] = text
     for _ in range(MOST):
         plan = Plan(own, analysis, made or making.Making({}, {}), by_hand=made is None)
         found = _ported(net, example, plan)

@@ -226,9 +226,13 @@ class Setup(Statements):
 
     def _assign(self, node: ast.Assign | ast.AnnAssign, depth: int) -> list[str] | None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        target, value = targets[0], node.value
+        target: Any = targets[0]
+        value = node.value
         if value is None:
             return []
+        is_of_child = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Attribute)
+        if is_of_child and target.attr == "weight":
+            return []  # a tie, which the layer says itself
         if isinstance(target, ast.Attribute) and _is_self(target.value) and len(targets) == 1:
             found = self._attribute(target.attr, value, depth)
             if found is not None:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from flaxnets.port.operation import Operation, Refused, Written
+from flaxnets.port.rules import elementwise
 
 Make = Callable[[Operation], Written | None]
 
@@ -63,10 +64,13 @@ def _extreme(function: str) -> Make:
         is_one = isinstance(op.event.out, torch.Tensor) and op.event.out.ndim == 0
         if is_one and op["dim"] is None:
             return reduction(f"jnp.{function}")(op)
-        raise Refused(
-            f"torch.{function} along an axis",
-            f"say a{function}(dim=...), if ties do not matter: its gradient is shared among them",
-        )
+        if isinstance(op.event.out, torch.Tensor):  # of two tensors
+            elementwise.agree(op, ["input", "dim"])
+            return op.written(f"jnp.{function}imum({{input}}, {{dim}})")
+        axis, keep = op.axis(op["dim"]), bool(op["keepdim"])
+        _give(op, _dims(op["dim"]), keep)
+        more = ", keepdims=True" if keep else ""
+        return op.written(f"layers.{function}({{input}}, axis={axis}{more})")
 
     return rule
 
