@@ -66,6 +66,7 @@ IN_TRAINING = {
             "LinearOverTheWidth",
             "ChannelShuffle",
             "SizesAsNumbers",
+            "Position",
         ],
         LAYOUT,
     ),
