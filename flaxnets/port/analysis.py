@@ -72,6 +72,7 @@ class Analysis:
         self.calls: dict[ast.AST, tuple[list[torch.nn.Module], Written]] = {}
         self.seen: set[ast.AST] = set()
         self.layouts: dict[int, Layout] = {}
+        self.given: dict[int, list[Layout]] = {}  # by the calls of modules, before they are moved
         self.flattened: list[tuple[Event, Any, tuple[int, ...]]] = []  # by layers
         self._refused: list[tuple[File, ast.AST | int, Refused]] = []
         self._seen: dict[ast.AST, Event] = {}
@@ -161,6 +162,9 @@ class Analysis:
             raise Refused("a module that the network does not hold", "make it in __init__")
         if is_torchs(module) and not isinstance(module, torch.nn.Sequential):
             modules.call(op, module)
+        leaves = torch.utils._pytree.tree_leaves(event.out)
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        self.given[id(event)] = [self.lies(leaf) for leaf in tensors]
         if event.node is None:
             return
         own = self._as_wished(event, op.written("{}"))

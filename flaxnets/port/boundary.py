@@ -58,7 +58,7 @@ def boundary(analysis: Analysis) -> Boundary:
     inner: dict[str, list[list[Layout]]] = {}
     for event in run.events:
         if event.module is not None:
-            inner.setdefault(names[event.module], []).append(_layouts(analysis, event.out))
+            inner.setdefault(names[event.module], []).append(analysis.given[id(event)])
     inputs = {name: _layouts(analysis, value) for name, value in run.inputs.items()}
     return Boundary(inputs, _layouts(analysis, run.outputs), inner)
 

@@ -58,12 +58,25 @@ CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 
 def before(net: torch.nn.Module, offences: Offences) -> None:
     """Hooks, parametrizations, lazy modules, forwards that are none of the class's."""
+    _ties(net, offences)
     for name, module in net.named_modules():
         for what, remedy in _faults(module):
             where(net, name, what, remedy, offences)
         for key, parameter in module.named_parameters(recurse=False):
             if getattr(parameter, "_backward_hooks", None):
                 where(net, f"{name}.{key}".lstrip("."), "a hook of a parameter", NO_HOOK, offences)
+
+
+def _ties(net: torch.nn.Module, offences: Offences) -> None:
+    """One parameter of two modules would be two arrays here, each with half of its gradient."""
+    first: dict[int, str] = {}
+    for name, module in net.named_modules():
+        for key, parameter in module._parameters.items():
+            path = f"{name}.{key}".lstrip(".")
+            other = first.setdefault(id(parameter), path) if parameter is not None else path
+            if other != path:
+                what = f"tied to {other}"
+                where(net, path.rpartition(".")[0] or path, what, "hold it in one module", offences)
 
 
 def _faults(module: torch.nn.Module) -> Iterator[tuple[str, str]]:
@@ -77,6 +90,9 @@ def _faults(module: torch.nn.Module) -> Iterator[tuple[str, str]]:
         module.has_uninitialized_params()
     ):
         yield "a lazy module", "call it once, or say its sizes"
+    for name in ("train", "eval", "__call__"):
+        if getattr(type(module), name) is not getattr(torch.nn.Module, name):
+            yield f"{name} is not torch's", "let torch's set whether it trains, and call forward"
     if "forward" in vars(module):
         yield "a forward that was replaced", "write it into the class"
     if not is_torchs(module) and not isinstance(module, torch.jit.ScriptModule):

@@ -304,10 +304,14 @@ def _copies(tree: Any) -> Any:
 
 
 def _same(a: Any, b: Any) -> bool:
+    """Of all tensors, to the bit; what else there is may have no equality."""
     ours, theirs = (torch.utils._pytree.tree_leaves(tree) for tree in (a, b))
     return len(ours) == len(theirs) and all(
-        torch.equal(torch.nan_to_num(x), torch.nan_to_num(y))
-        if isinstance(x, torch.Tensor)
-        else x == y
+        isinstance(x, torch.Tensor) == isinstance(y, torch.Tensor)
+        and (not isinstance(x, torch.Tensor) or _equal(x, y))
         for x, y in zip(ours, theirs, strict=True)
     )
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
