@@ -153,7 +153,7 @@ def _line(row: dict[str, Any]) -> str:
         line += f" {row['source']:4} for {row['original']:3} statements  {row['port_s']:6.1f} s"
     if "error" in row:
         line += f" {row['check_s']:6.1f} s  {row['error']:7.1e} at {row['where']}"
-    return f"{line}  {row['why']}".rstrip()
+    return f"{line}  {' '.join(row['why'].split())}".rstrip()
 
 
 def parse() -> argparse.Namespace:

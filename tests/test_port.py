@@ -35,7 +35,7 @@ REFUSED = {
     "mlp_mixer": "used in two ways",
     "text_cnn_1d": "torch.max along an axis",
     "transformer_keeping_its_mask": "operations that depend on the batch size",
-    "causal_decoder": "a buffer that no state_dict has",
+    "causal_decoder": "tied to transformer.wte.weight",
 }
 LONGER = {
     "dcgan_generator": "8 for 6: a field of linen is a statement, an argument of __init__ is none",
