@@ -107,11 +107,8 @@ def is_authors(path: str) -> bool:
     inside = [Path(torch.__file__).parent, OURS]
     library = Path(functools.__file__).parent
     is_standard = library in where.parents and "site-packages" not in where.parts
-    return not (
-        is_standard
-        or path.startswith("<frozen")
-        or any(folder == where or folder in where.parents for folder in inside)
-    )
+    is_other = is_standard or any(f == where or f in where.parents for f in inside)
+    return not is_other and bool(linecache.getlines(path))
 
 
 def frame_of_author(depth: int = 1) -> types.FrameType | None:

@@ -106,6 +106,7 @@ class ByHand:
     def _written(self, kind: type) -> tuple[list[str], dict[str, dict[int, str]]]:
         modules = [each for each in self.plan.net.modules() if type(each) is kind]
         lines, fields = [], dict[str, dict[int, str]]()
+        ordered = issubclass(kind, torch.nn.ModuleDict)  # and so all of them are fields
         for name in self._attributes(kind, modules):
             values = [_attribute(module, name) for module in modules]
             here = self.plan.attribute(kind, name)
@@ -113,9 +114,9 @@ class ByHand:
                 lines.append(self._tensor(kind, name, here, modules, fields))
                 continue
             texts = [self.constructor(value) for value in values]
-            if len(set(texts)) == 1:
+            if len(set(texts)) == 1 and not ordered:
                 lines.append(f"self.{here} = {texts[0]}")
-            elif text := self._with_fields(name, modules, values, fields):
+            elif not ordered and (text := self._with_fields(name, modules, values, fields)):
                 lines.append(f"self.{here} = {text}")
             else:
                 fields[here] = {id(m): text for m, text in zip(modules, texts, strict=True)}
@@ -127,7 +128,9 @@ class ByHand:
         method = self.plan.method(kind, "__init__")
         order = [_assigned(node) for node in ast.walk(method[1])] if method else []
         read = self.plan.read_by(kind)
-        plain = {n: None for m in modules for n in vars(m) if n in read and n not in held}
+        plain = {
+            n: None for m in modules for n in vars(m) if n in read and n not in (*held, "training")
+        }
         first = [name for name in order if name in held or name in plain]
         return [*dict.fromkeys([*first, *held, *plain])]
 

@@ -20,7 +20,8 @@ import torch
 from flaxnets.port.author import File, is_authors, is_torchs, place_of
 
 Arguments = dict[str, Any]
-MOST = 400  # networks that are made to find the arguments of one
+MOST, LEAST = 400, 60  # networks that are made to find the arguments of one
+MODULES = 6000  # of all of them together: large ones are tried less often
 
 
 class Made(NamedTuple):
@@ -117,7 +118,8 @@ class _Search:
         self, net: torch.nn.Module, parameters: list[inspect.Parameter], numbers: tuple[int, ...]
     ) -> None:
         self.net, self.parameters = net, parameters
-        self.wanted, self.tries = signature(net), MOST
+        self.wanted = signature(net)
+        self.tries = min(MOST, max(LEAST, MODULES // len([*net.modules()])))
         self.candidates = {p.name: [*_candidates(net, p, numbers)] for p in parameters}
 
     def found(self) -> Making | None:

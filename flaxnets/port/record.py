@@ -139,7 +139,7 @@ class Recorder(TorchFunctionMode):
         is_container = isinstance(module, torch.nn.Sequential) and is_torchs(module)
         is_leaf = is_torchs(module) and not is_container
         frame = frame_of_author(3)
-        is_called_by_author = not self.owners or not is_torchs(self.owners[-1])
+        is_called_by_author = bool(self.owners) and not is_torchs(self.owners[-1])
         file, node = place_of(frame) if frame and is_called_by_author else (None, None)
         code = frame.f_code if frame and is_called_by_author else None
         owner = self.owners[-1] if self.owners else None
