@@ -43,6 +43,22 @@ def test_normalize_is_torchs(p):
     beside_torch(lambda x: layers.normalize(x, p, 0, 0.5), lambda x: theirs(x, p, 0, 0.5), VECTORS)
 
 
+@pytest.mark.parametrize("name", ["max", "min"])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_extremes_along_an_axis_are_torchs_and_of_equals_the_first_has_the_gradient(name, keepdims):
+    x = np.round(RNG.normal(size=(4, 6)) * 2) / 2  # many are equal
+    ours = getattr(layers, name)
+    theirs = getattr(torch, name)
+    given = torch.tensor(x, requires_grad=True)
+    out = theirs(given, 1, keepdim=keepdims)
+    out.values.sum().backward()
+    found = ours(x, 1, keepdims)
+    np.testing.assert_array_equal(found.values, out.values.detach())
+    np.testing.assert_array_equal(found.indices, out.indices)
+    slope = jax.grad(lambda x: ours(x, 1, keepdims).values.sum())(jnp.asarray(x))
+    np.testing.assert_array_equal(slope, given.grad)  # ones, at the same places
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32"])
 def test_dtypes_stay(dtype):
     x = jnp.arange(-3, 4).astype(dtype)

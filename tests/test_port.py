@@ -31,9 +31,7 @@ from flaxnets.parity import reference
 REFUSED = {
     "vit_einsum": "positions: a buffer that no state_dict has",
     "resnet_cifar": "a lambda that is kept in an attribute",
-    "densenet": "what was written of it fails",
     "mlp_mixer": "used in two ways",
-    "text_cnn_1d": "torch.max along an axis",
     "transformer_keeping_its_mask": "operations that depend on the batch size",
     "causal_decoder": "tied to transformer.wte.weight",
 }
@@ -94,7 +92,7 @@ def test_a_ported_network_passes_the_levels_of_parity(name):
     assert failures(ported.check([3, 5, 7, 11])) == []
 
 
-@each(REFUSED, [name for name in REFUSED if name != "densenet"])  # it takes half a minute
+@each(REFUSED, [*REFUSED])
 def test_what_is_known_to_be_refused_says_its_line(name):
     with pytest.raises(port.Unsupported, match=REFUSED[name]) as caught:
         made(name)

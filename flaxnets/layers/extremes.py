@@ -34,9 +34,13 @@ def max(x: jax.Array, axis: int, keepdims: bool = False) -> Extreme:
 
 
 def min(x: jax.Array, axis: int, keepdims: bool = False) -> Extreme:
-    """``torch.min`` along an axis: the smallest, otherwise as ``max``.
+    """``torch.min`` along an axis: (..., A, ...) -> values and indices, (..., ...).
 
-    (..., A, ...) -> values and indices, (..., ...), of the dtype of ``x`` and whole numbers.
+    Args:
+        x, axis, keepdims: as ``max`` takes them.
+
+    Returns:
+        Values of the dtype of ``x``, and indices, whole numbers.
 
     Raises:
         ValueError: for an axis that ``x`` has not, or that is empty.
