@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 LENGTH = 100
+OURS = 'lint.isort.known-first-party=["flaxnets"]'  # wherever it is run
 STEPS = (["format"], ["check", "--fix-only", "--quiet", "--select", "I,F401"])
 
 
@@ -25,7 +26,8 @@ def formatted(text: str) -> str:
     """Formatted, with its imports in order. Raises SyntaxError for what is no Python."""
     ast.parse(text)
     for step in STEPS:
-        command = [ruff(), *step, "--config", f"line-length={LENGTH}", "--isolated", "-"]
+        options = ["--config", f"line-length={LENGTH}", "--config", OURS, "--isolated", "-"]
+        command = [ruff(), *step, *options]
         run = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
         text = run.stdout
     return text
