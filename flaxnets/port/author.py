@@ -6,6 +6,7 @@ import ast
 import functools
 import inspect
 import linecache
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -94,10 +95,24 @@ def range_of(node: Any) -> Range:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
-@functools.lru_cache(256)
+_files: dict[str, tuple[Any, File]] = {}
+
+
 def file_of(path: str) -> File:
-    """The file, read once."""
-    return File(path)
+    """The file, read once, and again when its author has changed it."""
+    stamp = _stamp(path)
+    if path not in _files or _files[path][0] != stamp:
+        linecache.checkcache(path)
+        _files[path] = stamp, File(path)
+    return _files[path][1]
+
+
+def _stamp(path: str) -> Any:
+    try:
+        found = os.stat(path)
+    except OSError:  # a notebook's cell
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 @functools.lru_cache(4096)
@@ -133,9 +148,7 @@ class Class:
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
-        path = inspect.getsourcefile(kind)
-        if path is None:
-            raise OSError(f"there is no source of {kind.__name__}")
+        path = _path_of(kind)
         self.file = file_of(path)
         self.node = next(
             node
@@ -162,6 +175,17 @@ class Class:
         return self.node.lineno
 
 
+def _path_of(kind: type) -> str:
+    """Its methods know, though its module may be none that Python knows of."""
+    for value in vars(kind).values():
+        if isinstance(value, types.FunctionType):
+            return value.__code__.co_filename
+    path = inspect.getsourcefile(kind)
+    if path is None:
+        raise OSError(f"there is no source of {kind.__name__}")
+    return path
+
+
 def _line(kind: type, node: ast.ClassDef) -> int:
     """Of several classes of a name, that whose methods are these."""
     for value in vars(kind).values():
@@ -176,7 +200,7 @@ _classes: dict[type, Class] = {}
 
 def class_of(kind: type) -> Class:
     """The class, read once. Raises OSError if there is no source."""
-    if kind not in _classes:
+    if kind not in _classes or _classes[kind].file is not file_of(_path_of(kind)):
         _classes[kind] = Class(kind)
     return _classes[kind]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -154,7 +153,8 @@ def after(net: torch.nn.Module, runs: list[Run], offences: Offences) -> None:
 def _randomness(kind: type, offences: Offences) -> None:
     """Of Python's or NumPy's, in forward and what stands beside it."""
     found = class_of(kind)
-    names = vars(sys.modules[kind.__module__]) if kind.__module__ in sys.modules else {}
+    functions = [each for each in vars(kind).values() if inspect.isfunction(each)]
+    names = functions[0].__globals__ if functions else {}
     for function in found.node.body:
         if not isinstance(function, ast.FunctionDef) or function.name == "__init__":
             continue

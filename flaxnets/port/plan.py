@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 import types
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -82,7 +83,7 @@ class Plan:
         return None if value is MISSING else value
 
     def _globals(self, file: File) -> dict[str, Any]:
-        return _globals_of(file.path, tuple(self.classes))
+        return _globals_of(file.path, [*self.classes, *self.sequentials])
 
     def _locals(self, file: File, node: ast.AST) -> set[str]:
         found: set[str] = set()
@@ -412,16 +413,15 @@ def _stored(node: Any) -> set[str]:
     return found
 
 
-@functools.lru_cache(256)
-def _globals_of(path: str, kinds: tuple[type, ...]) -> dict[str, Any]:
-
-    for module in [*sys.modules.values()]:
-        if getattr(module, "__file__", None) == path:
-            return vars(module)
+def _globals_of(path: str, kinds: Iterable[type]) -> dict[str, Any]:
+    """The names of a module: of the classes that are ported, if they are from there."""
     for kind in kinds:
         for value in vars(kind).values():
             if isinstance(value, types.FunctionType) and value.__code__.co_filename == path:
                 return value.__globals__
+    for module in [*sys.modules.values()]:
+        if getattr(module, "__file__", None) == path:
+            return vars(module)
     return {}
 
 
