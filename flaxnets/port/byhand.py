@@ -17,8 +17,9 @@ import torch
 from flaxnets import layers
 from flaxnets.port.author import DEPTHS, is_torchs
 from flaxnets.port.modules import layer_of
+from flaxnets.port.names import LAYERS
 from flaxnets.port.operation import Refused
-from flaxnets.port.plan import LAYERS, Plan
+from flaxnets.port.plan import Plan
 from flaxnets.port.rewrite import indented
 
 

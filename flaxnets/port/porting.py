@@ -12,16 +12,17 @@ from typing import Any
 import jax
 import torch
 
-from flaxnets.port import depth, looks, making, network
+from flaxnets.port import batches, behaviour, depth, looks, making, network
 from flaxnets.port.analysis import Analysis
 from flaxnets.port.author import DEPTHS
 from flaxnets.port.boundary import boundary
 from flaxnets.port.byhand import ByHand
 from flaxnets.port.formatting import ruff
 from flaxnets.port.forward import Forward
+from flaxnets.port.names import LAYERS
 from flaxnets.port.offences import Offences, Unsupported
 from flaxnets.port.operation import Refused
-from flaxnets.port.plan import LAYERS, Plan
+from flaxnets.port.plan import Plan
 from flaxnets.port.ported import Ported
 from flaxnets.port.record import Run, recorded
 from flaxnets.port.sameness import same
@@ -85,7 +86,7 @@ def _settled(
     for _ in range(MOST):
         plan = Plan(own, analysis, made or making.Making({}, {}), by_hand=made is None)
         found = _ported(net, example, plan)
-        if (doubtful := looks.shapes(found, analysis, example)) is None:
+        if (doubtful := behaviour.shapes(found, analysis, example)) is None:
             return found
         module = own.get_submodule(doubtful)
         analysis.options.setdefault(module, {})["flattened_from"] = ()
@@ -95,8 +96,8 @@ def _settled(
 def _runs(net: torch.nn.Module, args: Any, kwargs: Any, offences: Offences) -> list[Run]:
     """In evaluation, and in training."""
     runs = [recorded(net, args, kwargs, train, offences) for train in (False, True)]
-    looks.after(net, runs, offences)
-    looks.other_batch(net, args, kwargs, runs[0], offences, recorded)
+    behaviour.after(net, runs, offences)
+    batches.other_batch(net, args, kwargs, runs[0], offences, recorded)
     offences.settle()
     return runs
 
@@ -113,8 +114,8 @@ def _copied(net: torch.nn.Module, offences: Offences) -> torch.nn.Module:
 def _ported(net: torch.nn.Module, example: Any, plan: Plan) -> Ported:
     plan.writer, plan.call_writer = ByHand(plan), lambda file: Forward(plan, file, None)
     functions = plan.run_functions()
-    looks.flags(plan.analysis, functions, plan.offences)
-    looks.unknown_calls(plan, functions, plan.offences)
+    behaviour.flags(plan.analysis, functions, plan.offences)
+    behaviour.unknown_calls(plan, functions, plan.offences)
     plan.offences.settle()
     source = network.written(plan, root := _root(plan), HEADER.format(type(net).__name__))
     plan.offences.settle()

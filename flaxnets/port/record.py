@@ -27,6 +27,7 @@ from flaxnets.port.author import (
     is_torchs,
     place_of,
 )
+from flaxnets.port.inplace import is_in_place, name_of, out_of_place
 from flaxnets.port.offences import Offences
 
 
@@ -93,23 +94,23 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if self.inside or not self.owners:
-            out, is_changed = _out_of_place(func, args, kwargs, inner=True)
+            out, is_changed = out_of_place(func, args, kwargs, inner=True)
             if is_changed and (frame := frame_of_author(2)):
                 self._changes(file_of(frame.f_code.co_filename), frame)
             return out
-        name = _name(func)
+        name = name_of(func)
         if name in ("_has_torch_function", "is_floating_point") or name.startswith("_backward"):
             return func(*args, **kwargs)
         frame = frame_of_author(2)
         file, node = place_of(frame) if frame else (None, None)
         self._stop(name, file, frame, args, kwargs)
-        out, is_changed = _out_of_place(func, args, kwargs)
+        out, is_changed = out_of_place(func, args, kwargs)
         if is_changed and file and frame:
             self._changes(file, frame)
         args, kwargs = _kept(args), _kept(kwargs)
         owner = self.owners[-1]
         code, is_method = (frame.f_code, _is_method(node, frame)) if frame else (None, False)
-        name = name[:-1] if is_changed and _is_in_place(name) else name
+        name = name[:-1] if is_changed and is_in_place(name) else name
         self.events.append(Event(file, node, owner, name, None, args, kwargs, out, code, is_method))
         return out
 
@@ -124,7 +125,7 @@ class Recorder(TorchFunctionMode):
             self.offences.at(file, frame.f_lineno, STOPS[name], STEERS)
         if name == "__setitem__" or kwargs.get("out") is not None:
             self.offences.at(file, frame.f_lineno, "a tensor is written into", SET_ITEM)
-        elif _is_in_place(name) and args and self._is_state(args[0]):
+        elif is_in_place(name) and args and self._is_state(args[0]):
             what = "forward changes a parameter or buffer of its own"
             self.offences.at(file, frame.f_lineno, what, "keep such state outside of forward")
 
@@ -256,42 +257,6 @@ def _is_method(node: ast.AST | None, frame: types.FrameType) -> bool:
     if not isinstance(root, ast.Name) or root.id in frame.f_locals:
         return True
     return not isinstance(frame.f_globals.get(root.id), types.ModuleType)
-
-
-def _name(func: Any) -> str:
-    name: str = getattr(func, "__name__", str(func))
-    if name in ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"):
-        return name.strip("_")
-    if name in ("__get__", "__set__"):
-        return f"{name[:5]}{func.__self__.__name__}"  # "__getshape"
-    return name
-
-
-def _is_in_place(name: str) -> bool:
-    return name.endswith("_") and not name.endswith("__")
-
-
-def _out_of_place(func: Any, args: Any, kwargs: Any, inner: bool = False) -> tuple[Any, bool]:
-    """What a function gives, and whether it would have changed its input."""
-    name = _name(func)
-    if kwargs.get("inplace"):
-        return func(*args, **{**kwargs, "inplace": False}), True
-    place = _place_of_inplace(func)
-    if place is not None and len(args) > place and args[place] is True:
-        return func(*args[:place], False, *args[place + 1 :], **kwargs), True
-    if inner or not _is_in_place(name):
-        return func(*args, **kwargs), False
-    other = getattr(torch.Tensor, name[:-1], None) or getattr(torch.nn.functional, name[:-1], None)
-    if not callable(other) or not isinstance(args[0], torch.Tensor):
-        return func(*args, **kwargs), True
-    return other(*args, **kwargs), True
-
-
-def _place_of_inplace(func: Any) -> int | None:
-    try:
-        return [*inspect.signature(func).parameters].index("inplace")
-    except (ValueError, TypeError):
-        return None
 
 
 def _kept(tree: Any) -> Any:
