@@ -41,7 +41,6 @@ LONGER = {
     "padded_encoder": "21 for 15: likewise, seven fields",
 }
 MISTYPED = {
-    "resnet18": "the class of a block is a Callable there, which has no attribute expansion",
     "text_cnn": "a name holds a list first, and then an array",
 }
 QUICK = ("lenet", "dcgan_generator", "resnet18", "unet", "vit", "mnist_net")

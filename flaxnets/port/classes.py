@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import types
 from typing import Any
 
 import torch
@@ -107,8 +106,8 @@ def _type(values: list[Any], default: ast.expr | None) -> str:
     if default is not None:
         try:
             given.append(ast.literal_eval(default))
-        except ValueError:
-            given.append(len)  # a name: as of a class
+        except ValueError:  # a name: as of a class
+            given += [] if any(value is not None for value in values) else [len]
     names = dict.fromkeys(_type_of(value) for value in given if value is not None)
     names = dict.fromkeys(["float"]) if {*names} == {"int", "float"} else names
     found = next(iter(names)) if len(names) == 1 else "Any"
@@ -124,7 +123,9 @@ def _type_of(value: Any) -> str:
     if isinstance(value, tuple | list):
         inner = {_type_of(each) for each in value}
         return f"Sequence[{inner.pop()}]" if len(inner) == 1 else "Sequence[Any]"
-    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType) or callable(value):
+    if isinstance(value, type):
+        return "type[Any]"
+    if callable(value):
         return "Callable[..., Any]"
     return "Any"
 
