@@ -66,6 +66,7 @@ class Analysis:
                 self.offences.at(found.file, found.node, what, "return tensors, tuples and dicts")
 
     def _look(self) -> None:
+        self.settled = dict(self.wishes)  # all of a round see the same
         self.written: dict[ast.AST, Written] = {}
         self.shapes: dict[ast.AST, int] = {}
         self.options: dict[torch.nn.Module, dict[str, Any]] = {}
@@ -119,7 +120,7 @@ class Analysis:
 
     def _as_wished(self, event: Event, written: Written) -> Written:
         """The result, brought to the layout that is wished where it is made."""
-        wish, out = self.wishes.get(event.node or 0, ""), event.out
+        wish, out = self.settled.get(event.node or 0, ""), event.out
         if not isinstance(out, torch.Tensor) or out.ndim < 3:
             return written
         layout = self.lies(out)
@@ -145,7 +146,8 @@ class Analysis:
         if event.module is not None:
             self._called(event, event.module)
             return None
-        for leaf in torch.utils._pytree.tree_leaves((event.args, event.kwargs)):
+        read = () if event.name.startswith("__get") else (event.args, event.kwargs)
+        for leaf in torch.utils._pytree.tree_leaves(read):
             if isinstance(leaf, torch.nn.Parameter) and id(leaf) in self._of_layers:
                 raise Refused(
                     "the weight of a layer is read", "call the layer, or hold a Parameter"

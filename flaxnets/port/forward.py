@@ -34,7 +34,7 @@ class Forward(Statements):
             if written.comment:
                 self.remarks.append(written.comment)
             is_operator = isinstance(node, ast.BinOp | ast.Compare | ast.UnaryOp)
-            if isinstance(node, ast.AugAssign) or (is_operator and not written.wraps):
+            if isinstance(node, ast.AugAssign) or (is_operator and written.is_plain):
                 return None  # Python's own operator is JAX's too
             return self._with_train(self.filled(written, node))
         if isinstance(node, ast.Subscript) and node.value in analysis.shapes:
@@ -80,6 +80,9 @@ class Forward(Statements):
 
     def _helper(self, node: ast.Call) -> str | None:
         """The call of a method or function of the author's."""
+        if isinstance(node.func, ast.Name) and node.func.id == "hasattr" and len(node.args) == 2:
+            names = ", ".join(map(self.text, node.args))  # a field may be there, and be None
+            return f"getattr({names}, None) is not None"
         if self._is_of_dict(node.func):
             return f"self.named_children().{node.func.attr}()"  # type: ignore[attr-defined]
         found = self.plan.helper(self.file, node, self.owner)
@@ -202,7 +205,7 @@ class Forward(Statements):
 
     def _augmented(self, node: ast.AugAssign, depth: int) -> list[str] | None:
         written = self.plan.analysis.written[node]
-        if not written.wraps:
+        if written.is_plain:
             return None
         text = self.filled(written, node)
         return [indented(f"{self.text(node.target)} = {text}", depth)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from flaxnets.port import layouts
 from flaxnets.port.layouts import Layout
 from flaxnets.port.record import Event
 
+OPERATOR = re.compile(r"\{input\} [^{}()]+ \{other\}|\{other\} [^{}()]+ \{input\}|[-~]\{input\}")
 EVERY = "..."  # in a template: all arguments, as they are written
 
 
@@ -26,6 +28,11 @@ class Written(NamedTuple):
     wraps: tuple[tuple[str, str], ...] = ()  # around an operand: a template with one {}
     dropped: tuple[str, ...] = ()
     comment: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether Python's own operator, as the author wrote it, is what stands here."""
+        return not self.wraps and OPERATOR.fullmatch(self.template) is not None
 
 
 class Refused(Exception):
@@ -121,7 +128,7 @@ class Operation:
     @property
     def wish(self) -> str:
         """How what reads the result wants it: "", "torch" or "last"."""
-        return str(self.analysis.wishes.get(self.origin, ""))
+        return str(self.analysis.settled.get(self.origin, ""))
 
     def nodes_of_sizes(self) -> list[ast.AST]:
         """What is written for ``sizes``, one by one."""

@@ -53,7 +53,8 @@ def agree(op: Operation, names: list[str]) -> None:
     if not tensors:
         return op.gives()
     if len(kinds) == 1 and not next(iter(lying.values())).last:
-        return op.gives(next(iter(lying.values())))
+        made = [layout for layout in lying.values() if layout.origin is not None]
+        return op.gives([*made, *lying.values()][0])
     flat = [layout for layout in lying.values() if layout.flat]
     if flat:
         for layout in flat:
