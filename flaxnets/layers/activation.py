@@ -83,7 +83,7 @@ class Tanhshrink(Module):
 
 
 class Softsign(Module):
-    """``torch.nn.Softsign``: x / (1 + |x|), (...,) -> (...,) of the input's floating dtype.
+    """``torch.nn.Softsign``: ``x / (1 + |x|)``, (...,) -> (...,) of the input's floating dtype.
 
     Raises: as ``Sigmoid`` does.
     """

@@ -137,13 +137,13 @@ def layer_norm(
     """``torch.nn.functional.layer_norm``: normalised over the last axes as they lie.
 
     Args:
-        input: (..., *normalized_shape), of a floating dtype.
+        input: ``(..., *normalized_shape)``, of a floating dtype.
         normalized_shape: the sizes of the last axes.
         weight, bias: shaped as ``normalized_shape``, if there are some.
         eps: added to the variance.
 
     Returns:
-        (..., *normalized_shape), of the dtype of ``input``. Statistics are of float32 at least.
+        ``(..., *normalized_shape)``, of the dtype of ``input``. Statistics are of float32 at least.
 
     Raises:
         ValueError: if the last axes of the input, or a weight or bias, have other sizes, or if the
@@ -163,13 +163,13 @@ def rms_norm(
     """``torch.nn.functional.rms_norm``: divided by the root of the mean square of the last axes.
 
     Args:
-        input: (..., *normalized_shape), of a floating dtype.
+        input: ``(..., *normalized_shape)``, of a floating dtype.
         normalized_shape: the sizes of the last axes.
         weight: shaped as ``normalized_shape``, if there is one.
         eps: added to the mean square; None for the spacing of the dtype, float32's for half.
 
     Returns:
-        (..., *normalized_shape), of the dtype of ``input``; computed in float32 at least.
+        ``(..., *normalized_shape)``, of the dtype of ``input``; computed in float32 at least.
 
     Raises:
         ValueError: if the last axes of the input, or a weight or bias, have other sizes, or if the
