@@ -26,6 +26,7 @@ class Boundary(NamedTuple):
 
     def to_flax(self, inputs: Any) -> Any:
         """An array, a tuple or a dict of arguments: torch's layout -> ours."""
+        self._check(inputs)
         if isinstance(inputs, dict):
             return {name: _moved(value, self.inputs[name], True) for name, value in inputs.items()}
         if isinstance(inputs, tuple):
@@ -33,10 +34,20 @@ class Boundary(NamedTuple):
             return tuple(_moved(value, layouts, True) for value, layouts in named)
         return _moved(inputs, next(iter(self.inputs.values())), True)
 
+    def _check(self, inputs: Any) -> None:
+        """Raise ValueError for arguments that the example had not, or too few of them."""
+        known = [*self.inputs]
+        wrong = [n for n in inputs if n not in known] if isinstance(inputs, dict) else []
+        count = len(inputs) if isinstance(inputs, dict | tuple) else 1
+        if wrong or count != len(known):
+            raise ValueError(f"it was ported with the inputs {known}, got {wrong or count}")
+
     def given(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Arguments by place and by name, as the twin takes them."""
         if not keywords:
             return self.to_flax(inputs)
+        if len(inputs) > len(self.inputs):
+            raise ValueError(f"it takes {[*self.inputs]}, got {len(inputs)} by place")
         by_place = zip(self.inputs, inputs, strict=False)
         return self.to_flax({**dict(by_place), **keywords})
 

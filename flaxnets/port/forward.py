@@ -159,7 +159,7 @@ class Forward(Statements):
     def statement(self, node: ast.stmt, depth: int) -> list[str] | None:
         """What never ran is left out; what cannot be in a pure function is refused."""
         if not self.plan.ran(self.file, node.lineno, node.end_lineno):
-            return []
+            return self._behind_return(node, depth)
         if isinstance(node, ast.Expr):
             return self._expression(node)
         if isinstance(node, ast.If):
@@ -211,13 +211,41 @@ class Forward(Statements):
         return [indented(f"{self.text(node.target)} = {text}", depth)]
 
     def _branches(self, node: ast.If, depth: int) -> list[str] | None:
-        """If one of two branches never runs, the other stands alone."""
+        """What was never taken is not known: it raises, or is left out if no call can take it."""
         ran = [self._ran(node.body), self._ran(node.orelse)]
         if all(ran) or (ran[0] and not node.orelse):
             return None
-        if not any(ran):
+        self.plan.note(self.file, node, "only what was taken is ported")
+        if not self._depends_on_call(node.test):
+            return self.block(node.body if ran[0] else node.orelse, depth) if any(ran) else []
+        never = self._never(node)
+        test = self._condition(node.test)
+        if ran[0]:
+            taken, other = f"if {test}:", self.block(node.body, depth + 1)
+            lines = [indented(taken, depth), *other, indented("else:", depth)]
+            return [*lines, indented(never, depth + 1)]
+        guard = [indented(f"if {test}:", depth), indented(never, depth + 1)]
+        return [*guard, *(self.block(node.orelse, depth) if ran[1] else [])]
+
+    def _behind_return(self, node: ast.stmt, depth: int) -> list[str]:
+        """What never ran, since a branch before it has always returned."""
+        body: list[ast.stmt] = getattr(self.file.parents[node], "body", [])
+        before = body[body.index(node) - 1] if node in body[1:] else None
+        returns = isinstance(before, ast.If) and self._ran(before.body)
+        if not isinstance(before, ast.If) or not returns or not self._depends_on_call(before.test):
             return []
-        return self.block(node.body if ran[0] else node.orelse, depth)
+        self.plan.note(self.file, node, "only what was taken is ported")
+        return [indented(self._never(node), depth)]
+
+    def _never(self, node: ast.stmt) -> str:
+        where = f"{self.file.name}:{node.lineno}"
+        return f'raise NotImplementedError("{where}: never taken where it was ported")'
+
+    def _depends_on_call(self, test: ast.expr) -> bool:
+        """Whether another call may take the other branch: by its arguments or by shapes."""
+        names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+        functions = [n for n in self.file.above(test) if isinstance(n, ast.FunctionDef)]
+        return bool((names - {"self"}) & self.plan.bound(functions[0])) if functions else True
 
     def _ran(self, body: list[ast.stmt]) -> bool:
         return bool(body) and self.plan.ran(self.file, body[0].lineno, body[0].end_lineno)

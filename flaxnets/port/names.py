@@ -68,7 +68,7 @@ class Names:
         found: set[str] = set()
         for each in file.above(node):
             if isinstance(each, ast.FunctionDef | ast.Lambda | ast.ListComp | ast.GeneratorExp):
-                found |= _stored(each)
+                found |= stored(each)
         return found
 
     def named(self, file: File, node: ast.AST, value: Any) -> str:
@@ -192,7 +192,7 @@ def _chain(node: ast.AST) -> list[str]:
     return names
 
 
-def _stored(node: Any) -> set[str]:
+def stored(node: Any) -> set[str]:
     """The names that a function, or what is like it, binds."""
     found = {
         each.id

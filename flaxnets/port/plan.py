@@ -16,7 +16,7 @@ from flaxnets.port.analysis import Analysis
 from flaxnets.port.author import File, file_of, is_authors, is_torchs
 from flaxnets.port.making import Making
 from flaxnets.port.modules import layer_of
-from flaxnets.port.names import Names
+from flaxnets.port.names import Names, stored
 from flaxnets.port.offences import Offences
 from flaxnets.port.rules.elementwise import DTYPES
 
@@ -33,6 +33,7 @@ class Plan(Names):
     ) -> None:
         super().__init__()
         self.writer: Any = None  # of classes by hand
+        self.notes: dict[str, None] = {}  # what a reader must know, each once
         self.by_hand = by_hand  # written from the modules: it is not known how they were made
         self.net, self.analysis, self.making = net, analysis, making
         self.offences: Offences = analysis.offences
@@ -59,6 +60,14 @@ class Plan(Names):
         """What an attribute is called here: linen owns some names."""
         renamed = self.renamed.get(kind, {})
         return renamed.get(name, f"{name}_" if name in OWNED else name)
+
+    def bound(self, function: ast.FunctionDef) -> set[str]:
+        """The names that a function binds, its parameters too."""
+        return stored(function)
+
+    def note(self, file: File, node: Any, what: str) -> None:
+        """Something that a reader must know, with its line."""
+        self.notes[f"{file.name}:{node.lineno}: {what}: {file.line(node.lineno)}"] = None
 
     def options_at(self, node: ast.AST) -> dict[str, Any]:
         """The options that a layer needs here, beside torch's, where it is made."""

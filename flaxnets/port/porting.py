@@ -124,7 +124,7 @@ def _ported(net: torch.nn.Module, example: Any, plan: Plan) -> Ported:
     make = None if plan.by_hand else functools.partial(type(net), **plan.making.arguments)
     alias = "fl" if re.search(r"import layers as fl", source) else "layers"
     root = root.replace(LAYERS, alias)
-    found = Ported(net, example, source, root, boundary(plan.analysis), make=make)
+    found = Ported(net, example, source, root, boundary(plan.analysis), [*plan.notes], make)
     same(plan.net, found.model)
     return found
 

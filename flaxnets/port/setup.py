@@ -10,7 +10,7 @@ import torch
 from flaxnets.port.author import File
 from flaxnets.port.constructors import Constructors, is_self
 from flaxnets.port.names import LAYERS
-from flaxnets.port.parameters import initial
+from flaxnets.port.parameters import CONSTANTS, initial
 from flaxnets.port.plan import Plan
 from flaxnets.port.rewrite import indented
 from flaxnets.port.rules.elementwise import DTYPES
@@ -150,6 +150,8 @@ class Setup(Constructors):
         if not tensor.requires_grad:
             return self._buffer(name, depth)
         init, shape = initial(self, value, tuple(tensor.shape))
+        if init == CONSTANTS["zeros"] and tensor.detach().any():
+            self.plan.note(self.file, value, f"{name} begins as zeros where it is made anew")
         here = self.plan.attribute(type(owner), name)
         return [indented(f'self.{here} = self.param("{here}", {init}, {shape})', depth)]
 
