@@ -27,6 +27,10 @@ class Forward(Statements):
     def other(self, node: ast.AST) -> str | None:
         """Operations by their rules; calls of modules with ``train``; names of this world."""
         analysis = self.plan.analysis
+        if isinstance(node, ast.Subscript) and node.value in analysis.shapes:
+            return self._sizes(node)
+        if node in analysis.shapes:
+            return self._shape(node)
         if node in analysis.calls:
             return self._call(node)
         if node in analysis.written:
@@ -37,10 +41,6 @@ class Forward(Statements):
             if isinstance(node, ast.AugAssign) or (is_operator and written.is_plain):
                 return None  # Python's own operator is JAX's too
             return self._with_train(self.filled(written, node))
-        if isinstance(node, ast.Subscript) and node.value in analysis.shapes:
-            return self._sizes(node)
-        if node in analysis.shapes:
-            return self._shape(node)
         if isinstance(node, ast.Call):
             return self._helper(node)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -152,7 +152,7 @@ class Forward(Statements):
         """All sizes of maps, in torch's order."""
         parent = self.file.parents[node]
         text = self._shape_of(node)
-        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Tuple):
+        if isinstance(parent, ast.Assign) and self._are_all(parent.targets[0], node):
             return text  # and the targets are in the order that they have here
         return f"({text}[0], {text}[-1], *{text}[1:-1])"
 
@@ -188,20 +188,23 @@ class Forward(Statements):
         return [] if isinstance(func, ast.Name) and func.id == "print" else None
 
     def _assigned(self, node: ast.Assign, depth: int) -> list[str] | None:
-        for target in node.targets:
-            if isinstance(target, ast.Attribute):
-                what = "forward sets an attribute"
-                self.plan.offences.at(self.file, node, what, "return it, or compute it in __init__")
-        target = node.targets[0]
+        if any(isinstance(each, ast.Attribute) for each in node.targets):
+            what = "forward sets an attribute"
+            self.plan.offences.at(self.file, node, what, "return it, or compute it in __init__")
+        target: Any = node.targets[0]
         if isinstance(target, ast.Name) and self.text(node.value) == target.id:
             return []
-        if node.value in self.plan.analysis.shapes and isinstance(target, ast.Tuple):
-            rank = self.plan.analysis.shapes[node.value]
+        if node.value in self.plan.analysis.shapes and self._are_all(target, node.value):
             names = [self.text(each) for each in target.elts]
-            if len(names) == rank:
-                names = [names[0], *names[2:], names[1]]
-                return [indented(f"{', '.join(names)} = {self.text(node.value)}", depth)]
+            names = [names[0], *names[2:], names[1]]
+            return [indented(f"{', '.join(names)} = {self.text(node.value)}", depth)]
         return None
+
+    def _are_all(self, target: Any, node: ast.AST) -> bool:
+        """Whether a name is given to each size of maps."""
+        rank = self.plan.analysis.shapes[node]
+        is_tuple = isinstance(target, ast.Tuple) and len(target.elts) == rank
+        return is_tuple and not any(isinstance(each, ast.Starred) for each in target.elts)
 
     def _augmented(self, node: ast.AugAssign, depth: int) -> list[str] | None:
         written = self.plan.analysis.written[node]

@@ -226,18 +226,26 @@ def _numbers(net: torch.nn.Module, more: tuple[int, ...]) -> Iterator[float]:
     yield from more
 
 
+OF_TORCH = {*vars(torch.nn.Module()), "_modules", "training"}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is of numbers and texts, which are equal or are not."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, [*value, *value.values()]))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, int | float | str | torch.dtype)
+
+
 def signature(net: torch.nn.Module) -> dict[str, Any]:
     """All names, kinds, options, sizes and numbers of a network."""
     found: dict[str, Any] = {}
     for name, module in net.named_modules(remove_duplicate=False):
         found[f"{name}:kind"] = (type(module), module.extra_repr())
         for key, value in vars(module).items():
-            if (
-                key[:1] != "_"
-                and key != "training"
-                and isinstance(value, int | float | str | tuple)
-            ):
-                found[f"{name}:{key}"] = value
+            if key not in OF_TORCH:
+                found[f"{name}:{key}"] = value if _is_plain(value) else type(value)
     for name, tensor in net.state_dict(keep_vars=True).items():
         found[f"{name}:shape"] = tuple(tensor.shape)
     return found

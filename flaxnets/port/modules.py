@@ -144,6 +144,8 @@ def _along(op: Operation, module: Any, kind: str, x: torch.Tensor) -> None:
         op.want("input")
     if layout.last:
         op.analysis.option(op, module, "of_maps", True)
+    elif x.ndim == 4:
+        op.analysis.option(op, module, "of_maps", False)
     op.gives(layout)
 
 

@@ -171,6 +171,9 @@ class Names:
             targets = statement.targets if isinstance(statement, ast.Assign) else []
             targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
             if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+                if not self._is_as_written(file, statement, name):
+                    what = f"{name} is not what the file says"
+                    self.offences.at(file, node, what, "give it to the network as an argument")
                 self.constants[file, name] = statement
                 return
         before = len(self.imports)
@@ -178,6 +181,15 @@ class Names:
         if len(self.imports) == before and not self._is_imported(name):
             what = f"{name} is not known here"
             self.offences.at(file, node, what, "write it with tensors, numbers and layers only")
+
+    def _is_as_written(self, file: File, statement: Any, name: str) -> bool:
+        """Whether a global constant still has the value that it is given there."""
+        names = self._globals(file)
+        try:
+            value = eval(compile(ast.Expression(statement.value), file.path, "eval"), {**names})
+            return bool(value == names[name])
+        except Exception:  # it cannot be known
+            return False
 
     def _is_imported(self, name: str) -> bool:
         """Whether a line of imports that is kept has it."""

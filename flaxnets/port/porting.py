@@ -14,7 +14,7 @@ import torch
 
 from flaxnets.port import batches, behaviour, depth, looks, making, network
 from flaxnets.port.analysis import Analysis
-from flaxnets.port.author import DEPTHS
+from flaxnets.port.author import DEPTHS, is_torchs
 from flaxnets.port.boundary import boundary
 from flaxnets.port.byhand import ByHand
 from flaxnets.port.formatting import ruff
@@ -54,6 +54,7 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
     looks.before(net, offences)
     offences.settle()
     own = _copied(net, offences)
+    _stir(own)
     for module in own.modules():
         if type(module) not in DEPTHS and (name := depth.probability(module)):
             DEPTHS[type(module)] = name
@@ -75,6 +76,16 @@ def port(net: torch.nn.Module, example: Any, made: making.Making | None = None) 
         what = f"what was written of it fails ({type(error).__name__}: {str(error)[:200]})"
         looks.where(own, "", what, "write it more plainly, or report it", offences)
     raise Unsupported(offences.found)
+
+
+def _stir(net: torch.nn.Module) -> None:
+    """No parameter of the copy is zero or one: what they would hide is seen."""
+    drawn = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.is_floating_point():
+                noise = torch.rand(parameter.shape, generator=drawn)
+                parameter.add_((0.01 + 0.1 * noise).to(parameter))
 
 
 def _settled(
@@ -117,6 +128,11 @@ def _ported(net: torch.nn.Module, example: Any, plan: Plan) -> Ported:
     behaviour.flags(plan.analysis, functions, plan.offences)
     behaviour.unknown_calls(plan, functions, plan.offences)
     plan.offences.settle()
+    for name, parameter in plan.net.named_parameters():
+        owner = plan.net.get_submodule(name.rpartition(".")[0])
+        if not parameter.requires_grad and is_torchs(owner):
+            what = f"{name} has requires_grad=False: leave it out of the optimizer here too"
+            plan.notes[what] = None
     source = network.written(plan, root := _root(plan), HEADER.format(type(net).__name__))
     plan.offences.settle()
     if plan.by_hand and root.startswith(LAYERS):

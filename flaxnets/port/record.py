@@ -117,6 +117,9 @@ class Recorder(TorchFunctionMode):
     def _changes(self, file: File, frame: types.FrameType) -> None:
         """What is done out of place here changes a tensor in torch."""
         self.in_place.setdefault((file.path, frame.f_lineno), file)
+        node = place_of(frame)[1]
+        if node is not None and isinstance(file.parents.get(node), ast.Expr):
+            self.offences.at(file, node, ALIAS, "write it out of place, and assign the result")
 
     def _stop(self, name: str, file: File | None, frame: Any, args: Any, kwargs: Any) -> None:
         if not file:

@@ -226,7 +226,9 @@ class Statements(Rewriter):
             head = f"while {self._condition(node.test)}:"
         else:
             head = f"for {self.text(node.target)} in {self._condition(node.iter)}:"
-        return [indented(head + self._remark(node), depth), *body]
+        other = self.block(node.orelse, depth + 1) if node.orelse else []
+        last = [indented("else:", depth), *other] if other else []
+        return [indented(head + self._remark(node), depth), *body, *last]
 
     def _condition(self, node: ast.expr) -> str:
         text = self.text(node)

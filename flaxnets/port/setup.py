@@ -150,7 +150,7 @@ class Setup(Constructors):
         if not tensor.requires_grad:
             return self._buffer(name, depth)
         init, shape = initial(self, value, tuple(tensor.shape))
-        if init == CONSTANTS["zeros"] and tensor.detach().any():
+        if init == CONSTANTS["zeros"] and "zeros" not in self.file.segment(value):
             self.plan.note(self.file, value, f"{name} begins as zeros where it is made anew")
         here = self.plan.attribute(type(owner), name)
         return [indented(f'self.{here} = self.param("{here}", {init}, {shape})', depth)]

@@ -170,7 +170,7 @@ def _squeeze(op: Operation) -> Written:
     dims = op["dim"]
     before = op.input.shape
     if dims is None:
-        dims = [dim for dim, size in enumerate(before) if size == 1]
+        raise Refused("squeeze without dim", "say the axis: a batch of one would go too")
     dims = [dims] if isinstance(dims, int) else list(dims)
     gone = sorted(dim % op.rank for dim in dims if before[dim] == 1)
     if not gone:
