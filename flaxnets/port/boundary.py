@@ -70,6 +70,9 @@ def boundary(analysis: Analysis) -> Boundary:
     for event in run.events:
         if event.module is not None:
             inner.setdefault(names[event.module], []).append(analysis.given[id(event)])
+        elif event.node in analysis.own_layers and event.owner is not None:  # a layer here
+            name = f"{names[event.owner]}.{analysis.own_layers[event.node].name}".lstrip(".")
+            inner.setdefault(name, []).append(_layouts(analysis, event.out))
     inputs = {name: _layouts(analysis, value) for name, value in run.inputs.items()}
     return Boundary(inputs, _layouts(analysis, run.outputs), inner)
 
