@@ -21,6 +21,7 @@ from flaxnets.port.author import File, is_authors, is_torchs, place_of
 
 Arguments = dict[str, Any]
 MOST, LEAST = 400, 60  # networks that are made to find the arguments of one
+SLOW = 12  # those that must hold numbers
 MODULES = 6000  # of all of them together: large ones are tried less often
 
 
@@ -155,6 +156,8 @@ class _Search:
 
     def _make(self, arguments: Arguments) -> tuple[torch.nn.Module | None, Making | None]:
         for device in ("meta", "cpu"):
+            if device == "cpu":  # where a number is read while it is made; and that takes its time
+                self.tries = min(self.tries, SLOW)
             with contextlib.ExitStack() as stack:
                 stack.enter_context(contextlib.suppress(Exception))
                 stack.enter_context(torch.random.fork_rng(devices=[]))
