@@ -156,13 +156,14 @@ class _Search:
 
     def _make(self, arguments: Arguments) -> tuple[torch.nn.Module | None, Making | None]:
         for device in ("meta", "cpu"):
-            if device == "cpu":  # where a number is read while it is made; and that takes its time
-                self.tries = min(self.tries, SLOW)
             with contextlib.ExitStack() as stack:
                 stack.enter_context(contextlib.suppress(Exception))
                 stack.enter_context(torch.random.fork_rng(devices=[]))
                 stack.enter_context(torch.device(device))
-                return recorded(lambda: type(self.net)(**arguments))
+                found = recorded(lambda: type(self.net)(**arguments))
+                if device == "cpu":  # a number is read while it is made, and that takes its time
+                    self.tries = min(self.tries, SLOW)
+                return found
         return None, None
 
 
