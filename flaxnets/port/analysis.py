@@ -12,10 +12,11 @@ from flaxnets.port import modules
 from flaxnets.port.author import File, class_of, is_torchs
 from flaxnets.port.layouts import Layout, moved
 from flaxnets.port.offences import Offences
-from flaxnets.port.operation import Operation, Refused, Written
+from flaxnets.port.operation import Operation, Refused, Written, unheard
 from flaxnets.port.record import Event, Run
 from flaxnets.port.rules import RULES
 
+CASTS = ("to", "type")  # the dtype of what they give is looked at
 UNKNOWN = "write it with operations that the guide lists, or port the rest by itself"
 MOST = 100  # rounds; each settles one more place at least
 
@@ -53,6 +54,9 @@ class Analysis:
             self._look()
             if self.wishes == before:
                 break
+        else:
+            what = "how it lies is not settled"
+            self._refused.append(self._of_network(Refused(what, "port its parts by themselves")))
         for file, node, refused in self._refused:
             offences.at(file, node, refused.what, refused.remedy)
         self._look_at(runs[0].outputs)
@@ -100,7 +104,7 @@ class Analysis:
             if isinstance(leaf, torch.Tensor):
                 origin = ("input", name, i)
                 last = leaf.ndim == 4 and leaf.is_floating_point()
-                last = last or self.wishes.get(origin) == "last"
+                last = last or self.settled.get(origin) == "last"
                 self.layouts[id(leaf)] = Layout(last=last, origin=origin)
 
     def _take(self, event: Event) -> None:
@@ -128,7 +132,7 @@ class Analysis:
         if not is_own or wish not in ("last", "torch") or (wish == "last") == layout.last:
             return written
         self.set(out, layout._replace(last=wish == "last"))
-        return written._replace(template=moved(written.template, wish == "last", out.ndim))
+        return written._replace(outer=moved("{}", wish == "last", out.ndim))
 
     def _alike(self, event: Event) -> None:
         """One text for two uses: all that it reads lies as in torch, or it is refused."""
@@ -155,7 +159,10 @@ class Analysis:
         if event.name not in RULES:
             raise Refused(f"{event.name} is not known", UNKNOWN)
         signature, rule = RULES[event.name]
-        return rule(Operation(self, event, signature))
+        written = rule(Operation(self, event, signature))
+        if options := [] if event.name in CASTS else unheard(event, signature, written):
+            raise Refused(f"{event.name} with {', '.join(options)}", UNKNOWN)
+        return written
 
     def _called(self, event: Event, module: torch.nn.Module) -> None:
         """The call of a module: its operands may have to be brought to another layout."""
@@ -181,9 +188,17 @@ class Analysis:
         if event.file is not None and event.node is not None:
             self._refused.append((event.file, event.node, refused))
         else:
-            owner = next(m for m in (event.owner, self.net) if m and not is_torchs(m))
-            found = class_of(type(owner))
-            self._refused.append((found.file, found.node, refused))
+            self._refused.append(self._of_network(refused, event.owner))
+
+    def _of_network(
+        self, refused: Refused, owner: torch.nn.Module | None = None
+    ) -> tuple[File, ast.AST, Refused]:
+        """What has no line of its own is told at a class of the author's."""
+        known = [m for m in (owner, *self.net.modules()) if m is not None and not is_torchs(m)]
+        if not known:
+            raise refused
+        found = class_of(type(known[0]))
+        return found.file, found.node, refused
 
     def lies(self, value: torch.Tensor) -> Layout:
         """How a tensor lies; what the network holds, as in torch."""
@@ -211,7 +226,10 @@ class Analysis:
     def own_layer(self, op: Operation, kind: str, p: Any) -> str:
         """The name of the layer that stands for a function."""
         node: Any = op.event.node
-        owner = type(op.event.owner)
+        owner, p = type(op.event.owner), 0.5 if p is None else p
+        before = self.own_layers[node].p[0] if node in self.own_layers else p
+        if before != p and not is_attribute(op.nodes.get("p")):
+            raise Refused("a dropout of several probabilities", "make a layer for each")
         if node not in self.own_layers:
             taken = {each.name for each in self.own_layers.values() if each.owner is owner}
             taken |= {name for name in dir(op.event.owner) if not name.startswith("_")}
@@ -219,7 +237,7 @@ class Analysis:
             names = [base, *(f"{base}{i}" for i in range(2, 99))]
             name = next(name for name in names if name not in taken)
             p_node = op.nodes.get("p")
-            self.own_layers[node] = OwnLayer(owner, name, kind, (0.5 if p is None else p, p_node))
+            self.own_layers[node] = OwnLayer(owner, name, kind, (p, p_node))
         return self.own_layers[node].name
 
     def follows_training(self, node: ast.AST | None) -> bool:
@@ -234,3 +252,9 @@ class Analysis:
         if op.lies(value).origin is None or op.lies(value).last:
             what = f"{op.event.name} of maps"
             raise Refused(what, "permute them before, so that it is written in their own axes")
+
+
+def is_attribute(node: ast.AST | None) -> bool:
+    """Whether it is ``self.name``, which each module has its own of."""
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    return is_own and node.value.id == "self"  # type: ignore[union-attr]

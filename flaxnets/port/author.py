@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 Range = tuple[int, int, int, int]
+CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 OURS = Path(__file__).parent
 
 
@@ -73,13 +74,13 @@ class File:
 
     def function(self, code: types.CodeType) -> ast.FunctionDef | None:
         """The definition of a function's code."""
-        for node in self._functions():
+        for node in self._functions:
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             if node.name == code.co_name and first == code.co_firstlineno:
                 return node
         return None
 
-    @functools.cache  # noqa: B019  # files are kept
+    @functools.cached_property
     def _functions(self) -> list[ast.FunctionDef]:
         return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]
 

@@ -11,7 +11,7 @@ import torch
 
 from flaxnets.interop.layout import as_numpy
 from flaxnets.port.analysis import Analysis
-from flaxnets.port.author import class_of, is_torchs
+from flaxnets.port.author import CONTAINERS, class_of, is_torchs
 from flaxnets.port.looks import where
 from flaxnets.port.offences import Offences
 from flaxnets.port.record import Run
@@ -41,9 +41,6 @@ METHODS = (  # of lists, dicts and texts
     "children",
     "named_children",
 )
-
-
-CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 
 
 def after(net: torch.nn.Module, runs: list[Run], offences: Offences) -> None:
@@ -125,7 +122,9 @@ def _steers_dropout(analysis: Analysis, file: Any, node: ast.AST) -> bool:
             return False
         if isinstance(above, ast.If):
             inside = [n for each in above.body for n in ast.walk(each) if n in analysis.seen]
-            return not above.orelse and all(n in analysis.own_layers for n in inside)
+            return (
+                bool(inside) and not above.orelse and all(n in analysis.own_layers for n in inside)
+            )
         if isinstance(above, ast.FunctionDef):
             return False
     return False
@@ -134,7 +133,7 @@ def _steers_dropout(analysis: Analysis, file: Any, node: ast.AST) -> bool:
 def shapes(ported: Any, analysis: Analysis, example: Any) -> str | None:
     """The layer whose order of features has to be said; None if all is as in torch.
 
-    Raises ValueError if an output has another shape or dtype.
+    Raises ValueError if an output has another shape, or is no float where torch's is one.
     """
     args, kwargs = ((), example) if isinstance(example, dict) else (example, {})
     given = _arrays((args if isinstance(args, tuple) else (args,), kwargs))
@@ -150,11 +149,11 @@ def shapes(ported: Any, analysis: Analysis, example: Any) -> str | None:
         if "say flattened_from=()" in str(error):
             return str(error).partition(" reads ")[0]
         raise
-    ours = [tuple(leaf.shape) for leaf in jax.tree.leaves(found)]
+    ours = [(tuple(leaf.shape), leaf.dtype.kind in "fV") for leaf in jax.tree.leaves(found)]
     outputs = [x for x in jax.tree.leaves(analysis.runs[0].outputs) if isinstance(x, torch.Tensor)]
-    theirs = [tuple(leaf.shape) for leaf in outputs]
+    theirs = [(tuple(leaf.shape), leaf.is_floating_point()) for leaf in outputs]
     if ours != theirs:
-        raise ValueError(f"the outputs are {ours}, in torch {theirs}")
+        raise ValueError(f"shapes, and whether they are floats: {ours}, in torch {theirs}")
     return None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from flaxnets import layers
-from flaxnets.port.author import DEPTHS, is_torchs
+from flaxnets.port.author import CONTAINERS, DEPTHS, is_torchs
 from flaxnets.port.modules import layer_of
 from flaxnets.port.names import LAYERS
 from flaxnets.port.operation import Refused
@@ -176,7 +176,6 @@ class ByHand:
         return f'self.{here} = self.variable("buffers", "{here}", jnp.zeros, {shape}{more})'
 
 
-CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
 MISSING: Any = object()
 OURS = ("parent", "name", "dtype", "param_dtype", "implementation")
 OTHERWISE: dict[str, Callable[[Any], Any]] = {  # what torch keeps under another name

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from flaxnets.port.analysis import is_attribute
 from flaxnets.port.author import File, class_of
 from flaxnets.port.forward import Forward, signature
 from flaxnets.port.names import LAYERS
-from flaxnets.port.plan import Plan
+from flaxnets.port.plan import Plan, is_rebound
 from flaxnets.port.rewrite import indented
 from flaxnets.port.setup import Setup
 
@@ -137,7 +138,7 @@ def _setup(plan: Plan, kind: type, owner: torch.nn.Module) -> list[str]:
         return []
     file, node = method
     fields = plan.fields_of(kind)
-    rebound = [name for name in fields if _is_rebound(node, name)]
+    rebound = [name for name in fields if is_rebound(node, name)]
     kept = {name: here for name, here in fields.items() if name not in rebound}
     writer = Setup(plan, file, owner, kept)
     writer.bodies = [node]
@@ -179,17 +180,10 @@ def _functional(plan: Plan, kind: type) -> list[str]:
         if each.owner is kind:
             p, node = each.p
             text = f"{p!r}"
-            if node is not None and isinstance(node, ast.Attribute):
+            if is_attribute(node):
                 text = ast.unparse(node)
             layers[each.name] = indented(f"self.{each.name} = {LAYERS}.{each.kind}({text})", 2)
     return [*layers.values()]
-
-
-def _is_rebound(node: ast.FunctionDef, name: str) -> bool:
-    return any(
-        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
-        for each in ast.walk(node)
-    )
 
 
 def _helpers(plan: Plan, kind: type, owner: torch.nn.Module, text: str) -> list[str]:

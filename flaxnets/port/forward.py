@@ -13,6 +13,10 @@ from flaxnets.port.operation import EVERY, Written
 from flaxnets.port.plan import Plan
 from flaxnets.port.rewrite import Statements, indented
 
+STATEMENTS: tuple[type[ast.stmt], ...] = (  # which are none of a pure call
+    *(ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal),
+    *(ast.With, ast.Try, ast.TryStar, ast.Match),
+)
 SHAPES = re.compile(r"\b[BNn]\w*\s*[,x*]\s*[CcDd]\w*\s*[,x*]|\b[Bb]\w*\s*[,x*]\s*[Cc]")
 
 
@@ -37,10 +41,9 @@ class Forward(Statements):
             written = analysis.written[node]
             if written.comment:
                 self.remarks.append(written.comment)
-            is_operator = isinstance(node, ast.BinOp | ast.Compare | ast.UnaryOp)
-            if isinstance(node, ast.AugAssign) or (is_operator and written.is_plain):
-                return None  # Python's own operator is JAX's too
-            return self._with_train(self.filled(written, node))
+            return self._operation(node, written)
+        if isinstance(node, ast.IfExp):
+            return self._either(node)
         if isinstance(node, ast.Call):
             return self._helper(node)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -48,6 +51,39 @@ class Forward(Statements):
         if isinstance(node, ast.Name):
             return self._name(node)
         return None
+
+    def _operation(self, node: ast.AST, written: Written) -> str | None:
+        """By its rule; Python's own operator is JAX's too, and stays."""
+        is_operator = isinstance(node, ast.BinOp | ast.Compare | ast.UnaryOp)
+        if isinstance(node, ast.AugAssign):
+            return None
+        kept = is_operator and written.is_plain
+        if kept and written.outer == "{}":
+            return None
+        text = self.kept(node) if kept else self.filled(written, node)
+        return self._with_train(written.outer.replace("{}", text))
+
+    def _either(self, node: ast.IfExp) -> str | None:
+        """A conditional expression, of which one side may never have been computed."""
+        seen = [self._has(side, self.plan.analysis.seen) for side in (node.body, node.orelse)]
+        other = node.orelse if seen[0] else node.body
+        if all(seen) or not any(seen) or not self._has(other, None):
+            return None
+        if not self._depends_on_call(node.test):
+            return self.text(node.body if seen[0] else node.orelse)
+        what = "only one side of this was computed"
+        self.plan.offences.at(self.file, node, what, "write both on whole tensors, or as an if")
+        return None
+
+    def _has(self, node: ast.AST, known: set[ast.AST] | None) -> bool:
+        """Whether it has operations: any, or such as are known."""
+        kinds = (ast.Call, ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Compare)
+        found = [each for each in ast.walk(node) if isinstance(each, kinds)]
+        return any(known is None or each in known for each in found)
+
+    def _is_elif(self, node: ast.If) -> bool:
+        """Where a branch of it never ran it is a statement of its own, which says so."""
+        return super()._is_elif(node) and self._ran(node.body) and self._ran(node.orelse)
 
     def _with_train(self, text: str) -> str:
         if ", train)" in text:
@@ -69,7 +105,7 @@ class Forward(Statements):
                 text += (
                     ", train" if is_one and self.plan.second_is_train(modules) else ", train=train"
                 )
-        return own.template.replace("{}", f"{self.text(node.func)}({text})")
+        return own.outer.replace("{}", f"{self.text(node.func)}({text})")
 
     def _named(self, node: ast.Call) -> dict[str, ast.AST]:
         return (
@@ -173,9 +209,7 @@ class Forward(Statements):
             return self._augmented(node, depth)
         if isinstance(node, ast.AnnAssign) and node.value is not None:
             return [indented(f"{self.text(node.target)} = {self.text(node.value)}", depth)]
-        if isinstance(
-            node, ast.FunctionDef | ast.ClassDef | ast.With | ast.Try | ast.Global | ast.Nonlocal
-        ):
+        if isinstance(node, STATEMENTS):
             what = f"{type(node).__name__.lower()} in forward"
             self.plan.offences.at(self.file, node, what, "write it as plain statements or a method")
             return []
@@ -208,9 +242,9 @@ class Forward(Statements):
 
     def _augmented(self, node: ast.AugAssign, depth: int) -> list[str] | None:
         written = self.plan.analysis.written[node]
-        if written.is_plain:
+        if written.is_plain and written.outer == "{}":
             return None
-        text = self.filled(written, node)
+        text = written.outer.replace("{}", self.filled(written, node))
         return [indented(f"{self.text(node.target)} = {text}", depth)]
 
     def _branches(self, node: ast.If, depth: int) -> list[str] | None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import io
 import itertools
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -158,6 +160,8 @@ class _Search:
         for device in ("meta", "cpu"):
             with contextlib.ExitStack() as stack:
                 stack.enter_context(contextlib.suppress(Exception))
+                stack.enter_context(warnings.catch_warnings(action="ignore"))  # of a try's own
+                stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
                 stack.enter_context(torch.random.fork_rng(devices=[]))
                 stack.enter_context(torch.device(device))
                 found = recorded(lambda: type(self.net)(**arguments))
@@ -181,7 +185,8 @@ def _candidates(
     if has_default:
         yield default
     if isinstance(default, bool):
-        yield not default
+        if not any(word in parameter.name for word in REACHING_OUT):
+            yield not default
         return
     wants = str(parameter.annotation).lower()
     kinds = dict.fromkeys(type(m) for m in net.modules() if m is not net)
@@ -200,6 +205,7 @@ def _candidates(
             yield from _lengths(net)
 
 
+REACHING_OUT = ("pretrained", "download", "weights", "progress")  # what may fetch something
 TYPES = ("block", "norm_layer", "act_layer", "activation", "norm", "act")
 
 

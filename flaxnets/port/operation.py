@@ -14,6 +14,8 @@ from flaxnets.port.layouts import Layout
 from flaxnets.port.record import Event
 
 OPERATOR = re.compile(r"\{input\} [^{}()]+ \{other\}|\{other\} [^{}()]+ \{input\}|[-~]\{input\}")
+ALIASES = {"axis": "dim", "x": "input", "self": "input"}
+REFLECTED = ("rsub", "__rsub__", "__rpow__", "__rtruediv__", "__rdiv__")
 EVERY = "..."  # in a template: all arguments, as they are written
 
 
@@ -28,6 +30,7 @@ class Written(NamedTuple):
     wraps: tuple[tuple[str, str], ...] = ()  # around an operand: a template with one {}
     dropped: tuple[str, ...] = ()
     comment: str = ""
+    outer: str = "{}"  # around the whole
 
     @property
     def is_plain(self) -> bool:
@@ -158,7 +161,9 @@ def bound(event: Event, signature: str) -> tuple[dict[str, Any], dict[str, ast.A
     names = signature.split()
     values = _named(names, event.args, event.kwargs)
     node, nodes = event.node, dict[str, ast.AST]()
-    if isinstance(node, ast.BinOp):
+    if isinstance(node, ast.BinOp) and event.name in REFLECTED:
+        nodes = dict(zip(names, (node.right, node.left), strict=False))
+    elif isinstance(node, ast.BinOp):
         nodes = dict(zip(names, (node.left, node.right), strict=False))
     elif isinstance(node, ast.Compare):
         nodes = dict(zip(names, (node.left, *node.comparators), strict=False))
@@ -188,8 +193,23 @@ def _named(names: list[str], args: Any, kwargs: Mapping[str, Any]) -> dict[str, 
                 found[name[1:]] = rest
         elif place < len(args):
             found[name] = args[place]
-    aliases = {"axis": "dim", "other": "other", "x": "input", "self": "input"}
     for name, value in kwargs.items():
         plain = [each.lstrip("*") for each in names]
-        found[name if name in plain else aliases.get(name, name)] = value
+        found[name if name in plain else ALIASES.get(name, name)] = value
     return found
+
+
+# Of torch, and no matter here: where a tensor is, and how its memory lies.
+UNHEARD = {"device", "requires_grad", "memory_format", "non_blocking", "copy", "pin_memory"}
+UNHEARD |= {"layout", "inplace"}
+
+
+def unheard(event: Event, signature: str, written: Written | None) -> list[str]:
+    """The options of a call that a rule does not know: what it writes would be without them."""
+    names = [name.lstrip("*") for name in signature.split()]
+    if written is None or f"{{{EVERY}}}" in written.template:
+        return []
+    given = {n for n, value in event.kwargs.items() if value is not None and n[:1] != "_"}
+    known = {*names, *ALIASES, *UNHEARD, *(["dtype"] if "dtype=" in written.template else [])}
+    count = len(event.args) if "*" not in signature else 0
+    return [*sorted(given - known), *(f"argument {i + 1}" for i in range(len(names), count))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import types
 from typing import Any
@@ -33,6 +32,7 @@ class Plan(Names):
     ) -> None:
         super().__init__()
         self.writer: Any = None  # of classes by hand
+        self._trained: dict[torch.nn.Module, bool] = {}
         self.notes: dict[str, None] = {}  # what a reader must know, each once
         self.by_hand = by_hand  # written from the modules: it is not known how they were made
         self.net, self.analysis, self.making = net, analysis, making
@@ -140,9 +140,13 @@ class Plan(Names):
         parameter = owner._parameters.get(name)
         return parameter is not None and not parameter.requires_grad
 
-    @functools.cache  # noqa: B019  # a plan lives as long as a port
     def takes_train(self, module: torch.nn.Module) -> bool:
         """Whether a call of a module differs in training."""
+        if module not in self._trained:
+            self._trained[module] = self._takes_train(module)
+        return self._trained[module]
+
+    def _takes_train(self, module: torch.nn.Module) -> bool:
         if isinstance(module, torch.nn.Sequential):
             return any(map(self.takes_train, module))
         if is_torchs(module):
@@ -237,12 +241,13 @@ def _is_set_otherwise(node: ast.FunctionDef, name: str) -> bool:
             for target in each.targets:
                 is_own = isinstance(target, ast.Attribute) and target.attr == name
                 is_same = isinstance(each.value, ast.Name) and each.value.id == name
-                if is_own and not (is_same and not _is_rebound(node, name)):
+                if is_own and not (is_same and not is_rebound(node, name)):
                     return True
     return False
 
 
-def _is_rebound(node: ast.FunctionDef, name: str) -> bool:
+def is_rebound(node: ast.FunctionDef, name: str) -> bool:
+    """Whether a function gives another value to this name."""
     return any(
         isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
         for each in ast.walk(node)

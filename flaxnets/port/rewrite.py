@@ -11,6 +11,7 @@ from flaxnets.port.operation import EVERY, Written
 
 HOLE = re.compile(r"\{(\.\.\.|\w+(?:\[\d+\])?)\}")
 LAYERS_USED = re.compile(r"\blayers\.")
+BINDS = re.compile(r"[-+*/@%&|^<>=~]\s*$")  # an operator that what follows may not be torn by
 ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, ast.Tuple)
 
 
@@ -72,7 +73,7 @@ class Rewriter:
             text = self._operand(name, nodes, wraps)
             before, after = template[: match.start()], template[match.end() :]
             is_alone = (not before or before[-1] in "(, [") and (not after or after[0] in "),]")
-            is_alone &= not before.endswith(("- ", "+ ", "* ", "/ ", "@ ", "> ", "< ", "= "))
+            is_alone &= not BINDS.search(before)
             return text if is_alone or is_atom(text) else f"({text})"
 
         return HOLE.sub(hole, template)
@@ -128,9 +129,8 @@ class Rewriter:
 
 def wrapped(wrap: str, text: str) -> str:
     """A text within another, in parentheses where it needs them."""
-    if wrap.startswith("{}") and wrap != "{}" and not is_atom(text):
-        text = f"({text})"
-    return wrap.replace("{}", text)
+    is_argument = wrap == "{}" or "({}" in wrap
+    return wrap.replace("{}", text if is_argument or is_atom(text) else f"({text})")
 
 
 def is_atom(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from flaxnets import interop
-from flaxnets.port.author import DEPTHS, is_torchs
+from flaxnets.port.author import CONTAINERS, DEPTHS, is_torchs
 
 LISTS = (torch.nn.ModuleList, torch.nn.ModuleDict)
 
@@ -42,6 +42,3 @@ def _leaves(net: torch.nn.Module) -> list[str]:
     return [
         n for n, m in net.named_modules() if n and is_torchs(m) and not isinstance(m, CONTAINERS)
     ]
-
-
-CONTAINERS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)

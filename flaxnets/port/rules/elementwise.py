@@ -187,7 +187,7 @@ _SAME = "contiguous clone cpu cuda requires_grad_ alias"
 
 RULES: dict[str, tuple[str, Make]] = {
     **{name: ("input", unary(f"jnp.{name}({{input}})")) for name in _NUMPYS.split()},
-    **{name: ("input other", binary(sign)) for name, sign in _OPERATORS.items()},
+    **{name: ("input other alpha", binary(sign)) for name, sign in _OPERATORS.items()},
     **{name: ("input", function(ours)) for name, ours in _FUNCTIONS.items()},
     **dict.fromkeys(_SAME.split(), ("input", _as_it_is)),
     "neg": ("input", unary("-{input}")),
@@ -217,7 +217,7 @@ RULES: dict[str, tuple[str, Make]] = {
     "bool": ("input", _converted),
     "type_as": ("input other", _typed_as),
     "__rsub__": ("other input", binary("-")),
-    "rsub": ("other input", binary("-")),
+    "rsub": ("other input alpha", binary("-")),
     "__rpow__": ("other input", binary("**")),
     "__rtruediv__": ("other input", binary("/")),
     "__rdiv__": ("other input", binary("/")),

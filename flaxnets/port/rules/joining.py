@@ -1,5 +1,6 @@
 """Several tensors made one, and one several."""
 
+import ast
 from collections.abc import Callable
 from typing import Any
 
@@ -44,10 +45,16 @@ def _parts(op: Operation, equally: str | None) -> Written:
     sizes = [part.shape[dim] for part in parts]
     op.gives(layout)
     place = op.axis(dim)
+    if equally is None and isinstance(op["split_size_or_sections"], int):
+        if not isinstance(op.nodes.get("input"), ast.Name | ast.Attribute):
+            raise Refused("a split by a size of what has no name", "assign it to a name first")
+        size = "{split_size_or_sections}"
+        ends = f"[*range({size}, {{input}}.shape[{place}], {size})]"
+        return op.written(f"jnp.split({{input}}, {ends}, axis={place})")
     if len(set(sizes)) == 1:
         return op.written(f"jnp.split({{input}}, {equally or len(sizes)}, axis={place})")
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
-    return op.written(f"jnp.split({{input}}, {ends}, axis={place})")
+    sums = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+    return op.written(f"jnp.split({{input}}, {sums}, axis={place})")
 
 
 def _unbind(op: Operation) -> Written | None:
